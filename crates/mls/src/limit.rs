@@ -1,0 +1,52 @@
+//! The bounds of group judgement, each with its unit in its name. Sizes of whole messages stand in
+//! `roost_wire::limit`, since the server refuses them before they reach this crate.
+
+pub use roost_wire::limit::{
+    ADDS_PER_COMMIT, COMMIT_BYTES, CREDENTIAL_BYTES, DEVICES_PER_ACCOUNT, EPOCHS_BEHIND,
+    GROUP_DEVICES_DEFAULT, GROUP_DEVICES_MAX, GROUP_INFO_BYTES, JOIN_GRANT_BYTES,
+    KEY_PACKAGE_BYTES, PROPOSAL_BYTES, ROTATION_BYTES, TREE_BYTES, WELCOME_BYTES,
+};
+
+/// A JoinProof: the grant, the binding and their framing.
+pub const JOIN_PROOF_BYTES: usize = JOIN_GRANT_BYTES + 128;
+/// The group policy extension.
+pub const POLICY_BYTES: usize = 2 * 1024;
+/// Accounts that may be administrators of one group.
+pub const ADMINS_MAX: usize = 64;
+/// Proposals in one commit, by value and by reference: a full batch of adds, and the removal of
+/// silent leaves in bulk.
+pub const PROPOSALS_PER_COMMIT: usize = 256;
+/// Clear text that a commit or proposal may carry beside its content.
+pub const AUTHENTICATED_DATA_BYTES: usize = 256;
+/// Length of an MLS group id: it is a `GroupId`.
+pub const GROUP_ID_BYTES: usize = 16;
+
+/// How far a key package or credential is dated back, so that a clock running ahead elsewhere does
+/// not refuse it.
+pub const BACKDATE_SECONDS: u64 = 24 * 3_600;
+/// Lifetime of a one-time key package, from its making.
+pub const KEY_PACKAGE_SECONDS: u64 = 90 * 86_400;
+/// Lifetime of a last-resort key package, from its making.
+pub const LAST_RESORT_SECONDS: u64 = roost_wire::limit::LAST_RESORT_DAYS * 86_400;
+/// Longest lifetime of a key package that the server accepts, back-dating included.
+pub const KEY_PACKAGE_SECONDS_MAX: u64 = KEY_PACKAGE_SECONDS + 2 * BACKDATE_SECONDS;
+/// Lifetime of a device credential; renewed at two thirds.
+pub const CREDENTIAL_SECONDS: u64 = 365 * 86_400;
+/// Longest validity a credential may claim, back-dating included.
+pub const CREDENTIAL_SECONDS_MAX: u64 = 2 * CREDENTIAL_SECONDS;
+/// Longest time between a join grant's signing and its expiry.
+pub const JOIN_GRANT_SECONDS_MAX: u64 = roost_wire::limit::INVITE_DAYS_MAX * 86_400;
+
+/// Prior epochs whose keys a client keeps: one more than the server accepts messages for.
+pub const PRIOR_EPOCHS_KEPT: u64 = EPOCHS_BEHIND + 1;
+/// A device commits its first update within this time of joining.
+pub const FIRST_UPDATE_SECONDS: u64 = 24 * 3_600;
+/// A device commits an update this often, with jitter.
+pub const UPDATE_EVERY_SECONDS: u64 = 7 * 86_400;
+/// Above this number of devices a group has at most one plain update in `UPDATE_SPACING_SECONDS`.
+pub const LARGE_GROUP_DEVICES: usize = 100;
+pub const UPDATE_SPACING_SECONDS: u64 = 3_600;
+/// A leaf silent for this long is removed by any member.
+pub const SILENT_LEAF_SECONDS: u64 = 90 * 86_400;
+/// The server keeps a snapshot of an observed group every so many epochs and replays from it.
+pub const SNAPSHOT_EVERY_EPOCHS: u64 = 16;

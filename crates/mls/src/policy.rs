@@ -1,0 +1,216 @@
+//! The policy of a group, fixed in its GroupContext: every member holds the same bytes, and the
+//! server cannot change them.
+
+use crate::capability::required_capabilities;
+use crate::{codec, limit, suite};
+use minicbor::{Decode, Encode};
+use mls_rs_core::crypto::CipherSuite;
+use mls_rs_core::extension::{Extension, ExtensionList, ExtensionType};
+use roost_wire::{AccountId, List, Malformed, ServerId, ServerKey};
+use sha2::{Digest, Sha256};
+
+/// Type of the GroupContext extension.
+pub const POLICY_TYPE: ExtensionType = ExtensionType::new(0xF020);
+const VERSION: u8 = 1;
+const WHAT: &str = "group policy";
+
+/// Why a policy was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    #[error("the group has no policy")]
+    Missing,
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error("the policy has an unknown version")]
+    Version,
+    #[error("the suite floor names an unknown suite")]
+    Floor,
+    #[error("the suite revision is not ours")]
+    Revision,
+    #[error("administrators are not sorted and distinct")]
+    Admins,
+    #[error("the number of devices is out of range")]
+    Devices,
+    #[error("a group's server, kind, floor and revision cannot be changed this way")]
+    Change,
+}
+
+/// What a group is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum GroupKind {
+    /// Two accounts, all their devices.
+    #[n(0)]
+    Direct,
+    /// Any number of accounts.
+    #[n(1)]
+    Group,
+}
+
+/// The group policy extension, 0xF020.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct GroupPolicy {
+    #[n(0)]
+    version: u8,
+    /// Code point of the weakest suite this group, or a group that continues it, may use.
+    #[n(1)]
+    pub suite_floor: u16,
+    /// Revision of the provisional derivations of the hybrid suites.
+    #[n(2)]
+    pub suite_revision: u16,
+    /// Ed25519 key of the server that orders this group.
+    #[n(3)]
+    pub server_key: ServerKey,
+    #[n(4)]
+    pub kind: GroupKind,
+    /// Accounts of this server that may change the policy and move the group; sorted. If a direct
+    /// group names two, nobody else can ever be in it.
+    #[n(5)]
+    admins: List<AccountId, { limit::ADMINS_MAX }>,
+    /// Most devices the group may have.
+    #[n(6)]
+    pub max_devices: u16,
+}
+
+impl GroupPolicy {
+    /// The policy of a new group with the default floor and size.
+    ///
+    /// # Errors
+    /// Refuses more than `ADMINS_MAX` administrators.
+    pub fn new(
+        server_key: ServerKey,
+        kind: GroupKind,
+        admins: &[AccountId],
+    ) -> Result<Self, PolicyError> {
+        let max_devices = u16::try_from(limit::GROUP_DEVICES_DEFAULT).unwrap_or(u16::MAX);
+        let policy = Self {
+            version: VERSION,
+            suite_floor: suite::SUITE_DEFAULT.raw_value(),
+            suite_revision: suite::SUITE_REVISION,
+            server_key,
+            kind,
+            admins: List::default(),
+            max_devices,
+        };
+        policy.with_admins(admins)
+    }
+
+    /// The same policy with other administrators.
+    ///
+    /// # Errors
+    /// Refuses more than `ADMINS_MAX` administrators.
+    pub fn with_admins(self, admins: &[AccountId]) -> Result<Self, PolicyError> {
+        let mut admins = admins.to_vec();
+        admins.sort_unstable();
+        admins.dedup();
+        Ok(Self {
+            admins: List::new(admins)?,
+            ..self
+        })
+    }
+
+    /// Reads the policy out of a group's extensions.
+    ///
+    /// # Errors
+    /// Refuses a group without policy and a policy this code does not understand wholly.
+    pub fn from_extensions(extensions: &ExtensionList) -> Result<Self, PolicyError> {
+        let extension = extensions.get(POLICY_TYPE).ok_or(PolicyError::Missing)?;
+        Self::parse(&extension.extension_data)
+    }
+
+    /// Reads a policy.
+    ///
+    /// # Errors
+    /// Refuses long and non-canonical bytes, and values out of range.
+    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        let policy: Self = codec::decode(bytes, limit::POLICY_BYTES, WHAT)?;
+        policy.check()?;
+        Ok(policy)
+    }
+
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// The GroupContext extensions of a group with this policy: the policy, and what every leaf
+    /// must support.
+    #[must_use]
+    pub fn to_extensions(&self) -> ExtensionList {
+        let policy = Extension::new(POLICY_TYPE, self.to_bytes());
+        vec![policy, required_capabilities()].into()
+    }
+
+    /// Accounts that may change the policy and move the group, sorted.
+    #[must_use]
+    pub fn admins(&self) -> &[AccountId] {
+        self.admins.as_slice()
+    }
+
+    #[must_use]
+    pub fn is_admin(&self, account: &AccountId) -> bool {
+        self.admins().binary_search(account).is_ok()
+    }
+
+    /// The id of the server that orders this group.
+    #[must_use]
+    pub fn server_id(&self) -> ServerId {
+        server_id(&self.server_key)
+    }
+
+    /// Whether a suite is known and not below the floor.
+    #[must_use]
+    pub fn allows_suite(&self, suite: CipherSuite) -> bool {
+        let floor = suite::rank(CipherSuite::new(self.suite_floor));
+        suite::rank(suite) >= floor && floor.is_some()
+    }
+
+    /// Whether administrators may replace this policy by `next`: the server, the kind and the
+    /// revision stay, the floor never sinks, and a group keeps an administrator.
+    ///
+    /// # Errors
+    /// `PolicyError::Change` if not.
+    pub fn may_become(&self, next: &Self) -> Result<(), PolicyError> {
+        let floor = |policy: &Self| suite::rank(CipherSuite::new(policy.suite_floor));
+        let kept = self.server_key == next.server_key
+            && self.kind == next.kind
+            && self.suite_revision == next.suite_revision
+            && floor(self) <= floor(next)
+            && !next.admins().is_empty();
+        let pair_kept = self.kind != GroupKind::Direct || self.admins == next.admins;
+        if kept && pair_kept {
+            Ok(())
+        } else {
+            Err(PolicyError::Change)
+        }
+    }
+
+    fn check(&self) -> Result<(), PolicyError> {
+        if self.version != VERSION {
+            return Err(PolicyError::Version);
+        }
+        if suite::rank(CipherSuite::new(self.suite_floor)).is_none() {
+            return Err(PolicyError::Floor);
+        }
+        if self.suite_revision != suite::SUITE_REVISION {
+            return Err(PolicyError::Revision);
+        }
+        if !self.admins().is_sorted_by(|a, b| a < b) {
+            return Err(PolicyError::Admins);
+        }
+        if self.max_devices == 0 || usize::from(self.max_devices) > limit::GROUP_DEVICES_MAX {
+            return Err(PolicyError::Devices);
+        }
+        Ok(())
+    }
+}
+
+/// A server's id: the first 16 bytes of the SHA-256 of its key.
+#[must_use]
+pub fn server_id(key: &ServerKey) -> ServerId {
+    let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+    let mut id = [0; ServerId::BYTES];
+    id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    ServerId::new(id)
+}
