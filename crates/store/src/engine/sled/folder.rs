@@ -1,0 +1,155 @@
+//! The folder of a sled store: the lock, what has to be synced or removed, the free space.
+//!
+//! Owns the files. Knows nothing about rows.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use super::options::{SledOptions, Space};
+use super::sled_error;
+use crate::error::{Error, ReadOnly, Result};
+
+const LOCK_FILE: &str = "lock";
+
+/// An open store folder. The lock is held as long as this lives.
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Our own descriptor of sled's file: what sled calls flush is not a sync.
+    data: Option<File>,
+    options: SledOptions,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if there is none and takes the lock.
+    pub(super) fn lock(path: &Path, options: SledOptions) -> Result<Self> {
+        create_folder(path).map_err(Error::io("creating the folder of the store"))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join(LOCK_FILE))
+            .map_err(Error::io("opening the lock of the store"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                data: None,
+                options,
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked {
+                folder: path.to_owned(),
+            }),
+            Err(TryLockError::Error(error)) => Err(Error::io("locking the store")(error)),
+        }
+    }
+
+    /// Opens sled in it and makes durable that it is there.
+    pub(super) fn open(&mut self) -> Result<sled::Db> {
+        self.data = None;
+        self.remove_unfinished_snapshots()
+            .map_err(Error::io("removing unfinished snapshots"))?;
+        let db = self.open_sled()?;
+        self.data = Some(
+            self.sync_everything()
+                .map_err(Error::io("syncing the new store"))?,
+        );
+        Ok(db)
+    }
+
+    /// Makes durable what sled has written.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let data = self
+            .data
+            .as_ref()
+            .ok_or_else(|| io::Error::other("the store is not open"))?;
+        (self.options.sync)(data)
+    }
+
+    /// Refuses to write when too little space is left.
+    pub(super) fn require_space(&self) -> Result<()> {
+        let space = (self.options.space)(&self.path).map_err(Error::io("asking for free space"))?;
+        let needed_bytes = self.options.needed_bytes(space);
+        if space.free_bytes < needed_bytes {
+            let free_bytes = space.free_bytes;
+            return Err(ReadOnly::DiskNearlyFull {
+                free_bytes,
+                needed_bytes,
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) const fn options(&self) -> &SledOptions {
+        &self.options
+    }
+
+    /// sled asserts where others return errors, and a damaged file is not our bug.
+    fn open_sled(&self) -> Result<sled::Db> {
+        let config = sled::Config::new()
+            .path(&self.path)
+            .cache_capacity(self.options.cache_bytes);
+        catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|_| Error::damaged(format!("the store in {}", self.path.display())))?
+            .map_err(|error| sled_error("opening the store", error))
+    }
+
+    /// A full disk leaves one, and sled then refuses to open.
+    fn remove_unfinished_snapshots(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("snap.") && name.ends_with(".generating") {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// sled syncs neither its configuration nor its folders.
+    fn sync_everything(&self) -> io::Result<File> {
+        let data = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.path.join("db"))?;
+        (self.options.sync)(&data)?;
+        for name in ["conf", "blobs", "."] {
+            File::open(self.path.join(name))?.sync_all()?;
+        }
+        Ok(data)
+    }
+}
+
+/// What the system says about the disk below the folder.
+pub(super) fn disk_space(path: &Path) -> io::Result<Space> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(Space {
+        free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+        total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+    })
+}
+
+/// Makes the folder and those above it, each of them durable in the one above.
+fn create_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = match path.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        Some(_) | None => Path::new("."),
+    };
+    create_folder(above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) | Ok(()) => (),
+    }
+    File::open(above)?.sync_all()
+}

@@ -1,0 +1,233 @@
+//! The engine on sled 0.34.7: durable, one process, one folder.
+//!
+//! Owns the measures that make sled keep the promise (`docs/decision`): one committer thread, our
+//! own fdatasync, rows of at most 4 KiB, readers that see durable rows only. Reading goes straight
+//! to sled's page cache on the caller's thread; writing is a queue to the committer.
+
+mod committer;
+mod folder;
+mod layered;
+mod layout;
+mod options;
+mod row;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::committer::{Committer, Done, Request, Task};
+use self::folder::Folder;
+use self::layered::{Layer, Layered};
+pub use self::options::{Fatal, SledOptions, Space};
+use crate::batch::{Batch, key_within_limit, range_within_limit};
+use crate::error::{Error, ReadOnly, Result, at_most};
+use crate::key::{KeyRange, Part};
+use crate::limit::{COMMIT_QUEUE_MAX, GET_KEYS_MAX, PARTS_MAX};
+use crate::record::Versioned;
+use crate::store::{Deleted, Direction, Limit, Page, Receipt, Store};
+
+/// A [`Store`] in a folder, kept by sled.
+pub struct SledStore {
+    shared: Arc<Shared>,
+    queue: Mutex<Option<mpsc::Sender<Request>>>,
+    ended: watch::Receiver<bool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SledStore {
+    /// Opens the store in this folder, or makes a new one. Blocks while sled recovers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if another process (or this one) has it open, [`Error::Damaged`] if it
+    /// cannot be read, [`Error::Io`].
+    pub fn open(path: impl AsRef<Path>, options: SledOptions) -> Result<Self> {
+        let folder = Folder::lock(path.as_ref(), options)?;
+        let shared = Arc::new(Shared::default());
+        let committer = Committer::start(folder, Arc::clone(&shared))?;
+        let (queue, requests) = mpsc::channel(COMMIT_QUEUE_MAX);
+        let (end, ended) = watch::channel(false);
+        let thread = std::thread::Builder::new()
+            .name("store committer".to_owned())
+            .spawn(move || {
+                committer.run(requests);
+                end.send_replace(true);
+            })
+            .map_err(Error::io("starting the committer"))?;
+        Ok(Self {
+            shared,
+            queue: Mutex::new(Some(queue)),
+            ended,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    async fn ask(&self, part: &Part, task: Task) -> Result<Done> {
+        let queue = self
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let (answer, answered) = oneshot::channel();
+        let request = Request {
+            part: *part,
+            task,
+            answer,
+        };
+        queue
+            .ok_or(Error::Closed)?
+            .send(request)
+            .await
+            .map_err(|_| Error::Closed)?;
+        answered.await.map_err(|_| Error::Unknown)?
+    }
+
+    /// Takes no more commits; the committer ends after those it has.
+    fn shut(&self) {
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+    }
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore").finish_non_exhaustive()
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        self.shut();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // The committer catches its panics; there is nobody left to tell about another.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SledStore {
+    async fn get(&self, part: &Part, key: &[u8]) -> Result<Option<Versioned>> {
+        key_within_limit(key)?;
+        self.shared.read(|rows| rows.row(part, key))
+    }
+
+    async fn get_many(&self, part: &Part, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>> {
+        at_most("keys of one read", keys.len(), GET_KEYS_MAX)?;
+        keys.iter().try_for_each(|key| key_within_limit(key))?;
+        self.shared
+            .read(|rows| keys.iter().map(|key| rows.row(part, key)).collect())
+    }
+
+    async fn scan(
+        &self,
+        part: &Part,
+        range: KeyRange,
+        limit: Limit,
+        direction: Direction,
+    ) -> Result<Page> {
+        range_within_limit(&range)?;
+        self.shared
+            .read(|rows| rows.page(part, &range, limit, direction))
+    }
+
+    async fn commit(&self, part: &Part, batch: Batch) -> Result<Receipt> {
+        batch.within_limits()?;
+        let done = self.ask(part, Task::Commit(batch)).await?;
+        Ok(Receipt::new(done.version))
+    }
+
+    async fn delete_range(&self, part: &Part, range: KeyRange, limit: Limit) -> Result<Deleted> {
+        range_within_limit(&range)?;
+        let Done {
+            version,
+            rows,
+            more,
+        } = self.ask(part, Task::DeleteRange(range, limit)).await?;
+        let receipt = (rows > 0).then(|| Receipt::new(version));
+        Ok(Deleted {
+            rows,
+            more,
+            receipt,
+        })
+    }
+
+    async fn parts(&self, kind: u8, after: Option<Part>, limit: usize) -> Result<Vec<Part>> {
+        self.shared
+            .read(|rows| rows.parts(kind, after, limit.min(PARTS_MAX)))
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.shut();
+        // An error means that the committer is gone, which is what we wait for.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
+        Ok(())
+    }
+}
+
+/// What readers and the committer share.
+#[derive(Default)]
+struct Shared {
+    visible: RwLock<Visible>,
+}
+
+#[derive(Default)]
+struct Visible {
+    engine: Engine,
+    /// What the rows of the group under way held before: shown until the group is durable.
+    before: Layer,
+}
+
+#[derive(Default)]
+enum Engine {
+    Open(sled::Db),
+    /// A write failed and sled could not be opened again yet.
+    Broken(String),
+    #[default]
+    Closed,
+}
+
+impl Shared {
+    fn read<T>(&self, read: impl FnOnce(Layered<'_>) -> Result<T>) -> Result<T> {
+        let visible = self.visible.read().unwrap_or_else(PoisonError::into_inner);
+        match &visible.engine {
+            Engine::Open(db) => read(Layered {
+                db,
+                layer: &visible.before,
+            }),
+            Engine::Broken(reason) => Err(ReadOnly::WriteFailed(reason.clone()).into()),
+            Engine::Closed => Err(Error::Closed),
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Visible) -> T) -> T {
+        change(&mut self.visible.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn sled_error(during: &'static str, error: sled::Error) -> Error {
+    match error {
+        sled::Error::Io(source) => Error::Io { during, source },
+        sled::Error::Corruption { at, .. } => Error::damaged(format!("the store at {at:?}")),
+        error @ (sled::Error::CollectionNotFound(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)) => Error::Io {
+            during,
+            source: io::Error::other(error),
+        },
+    }
+}
