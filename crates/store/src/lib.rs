@@ -34,6 +34,7 @@
 //! ```
 
 mod batch;
+pub mod conformance;
 mod engine;
 mod error;
 mod key;
@@ -41,6 +42,7 @@ pub mod limit;
 mod plan;
 mod record;
 mod store;
+mod transfer;
 
 pub use batch::{Batch, Check, Op};
 pub use engine::memory::MemoryStore;
@@ -49,3 +51,4 @@ pub use error::{Error, ReadOnly, Result};
 pub use key::{Key, KeyRange, Part};
 pub use record::{Row, Version, Versioned};
 pub use store::{Deleted, Direction, Limit, Page, Receipt, Store};
+pub use transfer::{Transferred, export, import};
