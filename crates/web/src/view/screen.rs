@@ -1,0 +1,157 @@
+//! Whole screens and the fixed parts of the main one.
+
+use super::{Face, HOSTILE, Samples, Size};
+use askama::Template;
+
+/// No account in this browser, and no invite link either.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/start.html")]
+pub struct StartScreen {
+    pub host: String,
+    /// There was an account, and the browser has thrown it away.
+    pub lost: Option<String>,
+}
+
+/// Roost cannot run here: what is the matter, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/trouble.html")]
+pub struct Trouble {
+    pub title: String,
+    pub text: String,
+    pub detail: Option<String>,
+}
+
+/// On an invite's page: this browser has an account already.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/invited.html")]
+pub struct Invited {
+    pub me: String,
+    /// Whether the link leads anywhere for somebody who is here already.
+    pub joins: bool,
+    pub group: Option<String>,
+}
+
+/// The frame that everything else is put into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
+#[template(path = "app/main.html")]
+pub struct MainScreen;
+
+/// The right side while no conversation is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
+#[template(path = "app/rest.html")]
+pub struct Rest {
+    pub missing: bool,
+}
+
+/// The frame of one conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/talk.html")]
+pub struct Talk {
+    pub group: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/header.html")]
+pub struct TalkHeader {
+    pub face: Face,
+    pub title: String,
+    pub subtitle: String,
+}
+
+impl Samples for StartScreen {
+    fn samples() -> Vec<Self> {
+        vec![
+            Self {
+                host: "roost.hill-house.example".to_owned(),
+                lost: None,
+            },
+            Self {
+                host: HOSTILE.to_owned(),
+                lost: Some(LOST.to_owned()),
+            },
+        ]
+    }
+}
+
+/// Said when a marker is there and the account is not.
+pub const LOST: &str = "The browser has cleared what this site had stored, and your keys were in it. \
+They cannot be brought back. Ask somebody here for a new invite link to start again as a new person.";
+
+impl Samples for Trouble {
+    fn samples() -> Vec<Self> {
+        vec![
+            Self {
+                title: "Roost needs a secure connection".to_owned(),
+                text: "Open this address with https:// in front.".to_owned(),
+                detail: None,
+            },
+            Self {
+                title: HOSTILE.to_owned(),
+                text: HOSTILE.to_owned(),
+                detail: Some(HOSTILE.to_owned()),
+            },
+        ]
+    }
+}
+
+impl Samples for Invited {
+    fn samples() -> Vec<Self> {
+        vec![
+            Self {
+                me: "Ada".to_owned(),
+                joins: true,
+                group: Some("Sunday hikers".to_owned()),
+            },
+            Self {
+                me: HOSTILE.to_owned(),
+                joins: true,
+                group: Some(HOSTILE.to_owned()),
+            },
+            Self {
+                me: "Ada".to_owned(),
+                joins: true,
+                group: None,
+            },
+            Self {
+                me: "Ada".to_owned(),
+                joins: false,
+                group: None,
+            },
+        ]
+    }
+}
+
+impl Samples for MainScreen {
+    fn samples() -> Vec<Self> {
+        vec![Self]
+    }
+}
+
+impl Samples for Rest {
+    fn samples() -> Vec<Self> {
+        vec![Self { missing: false }, Self { missing: true }]
+    }
+}
+
+impl Samples for Talk {
+    fn samples() -> Vec<Self> {
+        vec![Self {
+            group: "00".repeat(16),
+        }]
+    }
+}
+
+impl Samples for TalkHeader {
+    fn samples() -> Vec<Self> {
+        [
+            ("Sunday hikers", "Mira, Tomás, Ada and you"),
+            (HOSTILE, HOSTILE),
+        ]
+        .map(|(title, subtitle)| Self {
+            face: Face::of(title, title.as_bytes(), Size::Small),
+            title: title.to_owned(),
+            subtitle: subtitle.to_owned(),
+        })
+        .into()
+    }
+}
