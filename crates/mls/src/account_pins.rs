@@ -101,3 +101,53 @@ fn current(pins: &[PinnedAccountKey]) -> Option<&PinnedAccountKey> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_of_keys_has_one_current_key() {
+        let chain = [pin(1, 2), pin(2, 3)];
+
+        assert_eq!(current(&chain), Some(&chain[1]));
+    }
+
+    #[test]
+    fn one_key_with_two_successors_has_no_current_pin() {
+        assert_eq!(current(&[pin(1, 2), pin(1, 3)]), None);
+    }
+
+    #[test]
+    fn keys_that_do_not_follow_one_another_have_no_current_key() {
+        assert_eq!(current(&[pin(1, 2), pin(5, 6)]), None);
+    }
+
+    #[test]
+    fn a_pin_continues_to_itself_and_to_the_key_it_names() {
+        assert!(pin(1, 2).continues_to(&pin(1, 2)));
+        assert!(pin(1, 2).continues_to(&pin(2, 9)));
+        assert!(!pin(1, 2).continues_to(&pin(1, 3)));
+        assert!(!pin(1, 2).continues_to(&pin(3, 4)));
+        assert!(!pin(2, 3).continues_to(&pin(1, 2)));
+    }
+
+    #[test]
+    fn a_pin_of_another_account_does_not_follow() {
+        let other = PinnedAccountKey {
+            account: AccountId::new([9; 16]),
+            ..pin(2, 3)
+        };
+
+        assert!(!pin(1, 2).continues_to(&other));
+    }
+
+    fn pin(key: u8, next: u8) -> PinnedAccountKey {
+        PinnedAccountKey {
+            server: ServerId::new([1; 16]),
+            account: AccountId::new([2; 16]),
+            key: AccountKey::new([key; 32]),
+            next_hash: account_key_hash(&AccountKey::new([next; 32])),
+        }
+    }
+}

@@ -156,3 +156,101 @@ impl KeyRotation {
 fn to_be_signed(claims: &RotationClaims) -> Vec<u8> {
     codec::encode(&(LABEL, claims))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_rotation_moves_the_pin_to_the_named_key() {
+        let rotation = rotation();
+
+        let next = rotation.follows(&pinned()).unwrap();
+
+        assert_eq!(next.key, public(2));
+        assert_eq!(next.next_hash, account_key_hash(&public(3)));
+        assert_eq!(KeyRotation::parse(&rotation.to_bytes()).unwrap(), rotation);
+    }
+
+    #[test]
+    fn rotations_follow_one_another() {
+        let first = rotation().follows(&pinned()).unwrap();
+        let second = KeyRotation::sign(&first, &key(3), account_key_hash(&public(4)), devices());
+
+        assert_eq!(second.follows(&first).unwrap().key, public(3));
+        assert_eq!(second.follows(&pinned()), Err(RotationError::OtherKey));
+    }
+
+    #[test]
+    fn a_key_that_was_not_named_is_refused() {
+        let stolen = KeyRotation::sign(&pinned(), &key(9), [0; 32], devices());
+
+        assert_eq!(stolen.follows(&pinned()), Err(RotationError::NotTheNextKey));
+    }
+
+    #[test]
+    fn the_rotation_of_another_account_is_refused() {
+        let other = PinnedAccountKey {
+            account: AccountId::new([8; 16]),
+            ..pinned()
+        };
+
+        assert_eq!(rotation().follows(&other), Err(RotationError::OtherAccount));
+    }
+
+    #[test]
+    fn a_replayed_rotation_is_refused() {
+        let next = rotation().follows(&pinned()).unwrap();
+
+        assert_eq!(rotation().follows(&next), Err(RotationError::OtherKey));
+    }
+
+    #[test]
+    fn every_field_is_signed_by_the_new_key() {
+        let bytes = rotation().to_bytes();
+
+        for at in 0..bytes.len() {
+            let mut touched = bytes.clone();
+            touched[at] ^= 1;
+            assert!(KeyRotation::parse(&touched).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn the_largest_rotation_fits_its_bound() {
+        assert!(rotation().to_bytes().len() <= limit::ROTATION_BYTES);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            let _ = KeyRotation::parse(&bytes);
+        }
+    }
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn public(seed: u8) -> AccountKey {
+        AccountKey::new(key(seed).verifying_key().to_bytes())
+    }
+
+    fn pinned() -> PinnedAccountKey {
+        PinnedAccountKey {
+            server: ServerId::new([1; 16]),
+            account: AccountId::new([2; 16]),
+            key: public(1),
+            next_hash: account_key_hash(&public(2)),
+        }
+    }
+
+    fn devices() -> List<DeviceId, { limit::DEVICES_PER_ACCOUNT }> {
+        List::new(vec![DeviceId::new([7; 16]); limit::DEVICES_PER_ACCOUNT]).unwrap()
+    }
+
+    fn rotation() -> KeyRotation {
+        KeyRotation::sign(&pinned(), &key(2), account_key_hash(&public(3)), devices())
+    }
+}

@@ -198,6 +198,15 @@ impl LeafCredential {
         Self::assemble(claims, device_key, signature)
     }
 
+    /// Reads a credential that comes apart from a leaf, as when a device registers.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn from_bytes(bytes: &[u8], device_key: SignatureKey) -> Result<Self, CredentialError> {
+        let Signed { claims, signature } = codec::decode(bytes, limit::CREDENTIAL_BYTES, WHAT)?;
+        Self::assemble(claims, device_key, signature)
+    }
+
     /// Reads the credential of a leaf that is already in a validated tree, without verifying its
     /// signature again: at 1,000 members that would cost more than the rest of a commit.
     ///
@@ -266,4 +275,199 @@ impl Signed {
 #[must_use]
 pub fn account_key_hash(key: &AccountKey) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mls_rs_core::identity::BasicCredential;
+    use proptest::prelude::*;
+
+    const NOW: Seconds = Seconds::new(1_900_000_000);
+
+    #[test]
+    fn a_credential_survives_the_way_through_mls() {
+        let credential = credential();
+
+        assert_eq!(
+            LeafCredential::parse(&credential.signing_identity()).unwrap(),
+            credential
+        );
+    }
+
+    #[test]
+    fn the_format_is_pinned() {
+        let hex = roost_wire::text::hex(&credential().to_bytes());
+
+        assert_eq!(
+            hex,
+            include_str!("../tests/vectors/leaf_credential.hex").trim()
+        );
+    }
+
+    #[test]
+    fn a_credential_is_for_one_device_key() {
+        let mut identity = credential().signing_identity();
+        identity.signature_key = vec![8; 32].into();
+
+        assert_eq!(
+            LeafCredential::parse(&identity),
+            Err(CredentialError::Signature)
+        );
+    }
+
+    #[test]
+    fn every_field_is_signed() {
+        let bytes = credential().to_bytes();
+
+        for at in 0..bytes.len() {
+            let mut touched = bytes.clone();
+            touched[at] ^= 1;
+            assert!(
+                LeafCredential::parse(&identity_of(touched)).is_err(),
+                "byte {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_second_encoding_is_refused() {
+        let bytes = credential().to_bytes();
+        let mut longer = vec![0x98, bytes[0] & 0x1f]; // the same array, its length in two bytes
+        longer.extend(&bytes[1..]);
+        let mut followed = bytes;
+        followed.push(0);
+
+        for other in [longer, followed] {
+            let refusal = LeafCredential::parse(&identity_of(other));
+            assert!(matches!(refusal, Err(CredentialError::Malformed(_))));
+        }
+    }
+
+    #[test]
+    fn another_type_of_credential_is_refused() {
+        let basic = Credential::Basic(BasicCredential::new(vec![1]));
+        let identity = SigningIdentity::new(basic, vec![7; 32].into());
+
+        assert_eq!(LeafCredential::parse(&identity), Err(CredentialError::Type));
+    }
+
+    #[test]
+    fn a_key_of_another_length_is_refused() {
+        let mut identity = credential().signing_identity();
+        identity.signature_key = vec![7; 33].into();
+
+        assert_eq!(
+            LeafCredential::parse(&identity),
+            Err(CredentialError::DeviceKey)
+        );
+    }
+
+    #[test]
+    fn an_unknown_version_is_refused() {
+        let claims = Claims {
+            version: 2,
+            ..claims()
+        };
+
+        let refusal = LeafCredential::sign(claims, device_key(), &account_key());
+
+        assert_eq!(refusal, Err(CredentialError::Version));
+    }
+
+    #[test]
+    fn a_validity_without_bound_or_backwards_is_refused() {
+        let endless = Claims {
+            not_after: Seconds::new(u64::MAX),
+            ..claims()
+        };
+        let backwards = Claims {
+            not_after: Seconds::new(0),
+            ..claims()
+        };
+
+        for claims in [endless, backwards] {
+            let refusal = LeafCredential::sign(claims, device_key(), &account_key());
+            assert_eq!(refusal, Err(CredentialError::Validity));
+        }
+    }
+
+    #[test]
+    fn another_account_key_cannot_sign() {
+        let refusal =
+            LeafCredential::sign(claims(), device_key(), &SigningKey::from_bytes(&[3; 32]));
+
+        assert_eq!(refusal, Err(CredentialError::Signature));
+    }
+
+    #[test]
+    fn a_credential_is_valid_from_its_first_to_its_last_second() {
+        let claims = claims();
+
+        assert!(claims.valid_at(claims.not_before) && claims.valid_at(claims.not_after));
+        assert!(!claims.valid_at(claims.not_before.minus(1)));
+        assert!(!claims.valid_at(claims.not_after.plus(1)));
+    }
+
+    #[test]
+    fn the_largest_credential_fits_its_bound() {
+        let claims = Claims {
+            name: DisplayName::new(&"\u{1f33c}".repeat(40)).unwrap(),
+            ..claims()
+        };
+
+        let credential = LeafCredential::sign(claims, device_key(), &account_key()).unwrap();
+
+        assert!(credential.to_bytes().len() <= limit::CREDENTIAL_BYTES);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..1_200)) {
+            let _ = LeafCredential::parse(&identity_of(bytes.clone()));
+            let _ = LeafCredential::read_admitted(&identity_of(bytes));
+        }
+
+        #[test]
+        fn claims_round_trip(name in "[a-z]{1,40}", device: [u8; 16], key: [u8; 32], now in 0..u64::MAX / 2) {
+            let claims = Claims::new(account(&name), DeviceId::new(device), Seconds::new(now));
+            let credential = LeafCredential::sign(claims, SignatureKey::new(key), &account_key());
+            let credential = credential.unwrap();
+            prop_assert_eq!(LeafCredential::parse(&credential.signing_identity()).unwrap(), credential);
+        }
+    }
+
+    fn account_key() -> SigningKey {
+        SigningKey::from_bytes(&[1; 32])
+    }
+
+    fn device_key() -> SignatureKey {
+        SignatureKey::new([7; 32])
+    }
+
+    fn account(name: &str) -> Account {
+        Account {
+            server: ServerId::new([2; 16]),
+            account: AccountId::new([3; 16]),
+            name: DisplayName::new(name).unwrap(),
+            key: AccountKey::new(account_key().verifying_key().to_bytes()),
+            next_key_hash: [4; 32],
+        }
+    }
+
+    fn claims() -> Claims {
+        Claims::new(account("Ada"), DeviceId::new([5; 16]), NOW)
+    }
+
+    fn credential() -> LeafCredential {
+        LeafCredential::sign(claims(), device_key(), &account_key()).unwrap()
+    }
+
+    fn identity_of(bytes: Vec<u8>) -> SigningIdentity {
+        let custom = CustomCredential::new(CREDENTIAL_TYPE, bytes);
+        SigningIdentity::new(
+            Credential::Custom(custom),
+            device_key().as_bytes().to_vec().into(),
+        )
+    }
 }

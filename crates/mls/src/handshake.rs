@@ -244,3 +244,42 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_type_of_a_proposal_is_found_behind_the_header() {
+        let mut bytes = vec![0, 1, 0, 1, 3, 9, 9, 9]; // version, format, a group id of 3 bytes
+        bytes.extend(7u64.to_be_bytes());
+        bytes.extend([1, 0, 0, 0, 2]); // member 2
+        bytes.extend([0x40, 70]); // 70 bytes of authenticated data
+        bytes.extend([5; 70]);
+        bytes.extend([2, 0xf0, 0x03]); // a proposal: SelfRemove
+
+        assert_eq!(proposal_type(&bytes), Ok(ProposalType::SELF_REMOVE));
+        assert!((0..bytes.len()).all(|end| proposal_type(&bytes[..end]).is_err()));
+    }
+
+    #[test]
+    fn a_length_in_more_bytes_than_it_needs_is_refused() {
+        assert_eq!(Reader(&[0x3f]).length(), Ok(63));
+        assert!(Reader(&[0x40, 63]).length().is_err());
+        assert_eq!(Reader(&[0x40, 64]).length(), Ok(64));
+        assert!(Reader(&[0x80, 0, 0x3f, 0xff]).length().is_err());
+        assert_eq!(Reader(&[0x80, 0, 0x40, 0]).length(), Ok(1 << 14));
+        assert!(Reader(&[0xc0, 0, 0, 0, 0, 0, 0, 0]).length().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = proposal_type(&bytes);
+            let mut header = vec![0, 1, 0, 1];
+            header.extend(bytes);
+            let _ = proposal_type(&header);
+        }
+    }
+}

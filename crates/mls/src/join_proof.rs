@@ -325,3 +325,91 @@ fn binding(grant: &JoinGrant, joiner: &LeafCredential) -> Vec<u8> {
         device_key: *joiner.device_key(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_key_of_a_secret_is_pinned() {
+        let key = roost_wire::text::hex(InviteSecret::new([7; 16]).key().as_bytes());
+
+        assert_eq!(key, include_str!("../tests/vectors/invite_key.hex").trim());
+    }
+
+    #[test]
+    fn a_grant_round_trips_and_its_format_is_pinned() {
+        let grant = grant();
+
+        assert_eq!(JoinGrant::parse(&grant.to_bytes()).unwrap(), grant);
+        let hex = roost_wire::text::hex(&grant.to_bytes());
+        assert_eq!(hex, include_str!("../tests/vectors/join_grant.hex").trim());
+    }
+
+    #[test]
+    fn every_field_of_a_grant_is_signed() {
+        let bytes = grant().to_bytes();
+
+        for at in 0..bytes.len() {
+            let mut touched = bytes.clone();
+            touched[at] ^= 1;
+            assert!(JoinGrant::parse(&touched).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_version_is_refused() {
+        let claims = GrantClaims {
+            version: 2,
+            ..grant().claims
+        };
+        let signature = sign(&claims);
+
+        assert_eq!(
+            JoinGrant::assemble(claims, signature),
+            Err(JoinProofError::Version)
+        );
+    }
+
+    #[test]
+    fn the_largest_grant_fits_its_bound() {
+        let claims = GrantClaims {
+            expires: Seconds::new(u64::MAX),
+            ..grant().claims
+        };
+        let signature = sign(&claims);
+
+        let grant = JoinGrant::assemble(claims, signature).unwrap();
+
+        assert!(grant.to_bytes().len() <= limit::JOIN_GRANT_BYTES);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..700)) {
+            let _ = JoinGrant::parse(&bytes);
+            let _ = JoinProof::parse(&bytes);
+        }
+    }
+
+    fn inviter() -> SigningKey {
+        SigningKey::from_bytes(&[4; 32])
+    }
+
+    fn sign(claims: &GrantClaims) -> SignatureBytes {
+        SignatureBytes::new(inviter().sign(&claims.to_be_signed()).to_bytes())
+    }
+
+    fn grant() -> JoinGrant {
+        let claims = GrantClaims::new(
+            InviteId::new([1; 16]),
+            InviteSecret::new([7; 16]).key(),
+            GroupId::new([2; 16]),
+            Seconds::new(1_900_000_000),
+            SignatureKey::new(inviter().verifying_key().to_bytes()),
+        );
+        let signature = sign(&claims);
+        JoinGrant::assemble(claims, signature).unwrap()
+    }
+}

@@ -1,6 +1,8 @@
 //! The bounds of group judgement, each with its unit in its name. Sizes of whole messages stand in
 //! `roost_wire::limit`, since the server refuses them before they reach this crate.
 
+use roost_wire::Seconds;
+
 pub use roost_wire::limit::{
     ADDS_PER_COMMIT, COMMIT_BYTES, CREDENTIAL_BYTES, DEVICES_PER_ACCOUNT, EPOCHS_BEHIND,
     GROUP_DEVICES_DEFAULT, GROUP_DEVICES_MAX, GROUP_INFO_BYTES, JOIN_GRANT_BYTES,
@@ -24,12 +26,14 @@ pub const GROUP_ID_BYTES: usize = 16;
 /// How far a key package or credential is dated back, so that a clock running ahead elsewhere does
 /// not refuse it.
 pub const BACKDATE_SECONDS: u64 = 24 * 3_600;
-/// Lifetime of a one-time key package, from its making.
+/// How long a one-time key package is good for, from its making.
 pub const KEY_PACKAGE_SECONDS: u64 = 90 * 86_400;
-/// Lifetime of a last-resort key package, from its making.
+/// How long a last-resort key package is good for, from its making.
 pub const LAST_RESORT_SECONDS: u64 = roost_wire::limit::LAST_RESORT_DAYS * 86_400;
-/// Longest lifetime of a key package that the server accepts, back-dating included.
-pub const KEY_PACKAGE_SECONDS_MAX: u64 = KEY_PACKAGE_SECONDS + 2 * BACKDATE_SECONDS;
+/// The key package lifetime that a client sets in mls-rs, back-dating included.
+pub const KEY_PACKAGE_LIFETIME_SECONDS: u64 = KEY_PACKAGE_SECONDS + BACKDATE_SECONDS;
+/// How far beyond its time a key package may reach: the clock of its maker may run ahead.
+pub const CLOCK_SKEW_SECONDS: u64 = 24 * 3_600;
 /// Lifetime of a device credential; renewed at two thirds.
 pub const CREDENTIAL_SECONDS: u64 = 365 * 86_400;
 /// Longest validity a credential may claim, back-dating included.
@@ -50,3 +54,26 @@ pub const UPDATE_SPACING_SECONDS: u64 = 3_600;
 pub const SILENT_LEAF_SECONDS: u64 = 90 * 86_400;
 /// The server keeps a snapshot of an observed group every so many epochs and replays from it.
 pub const SNAPSHOT_EVERY_EPOCHS: u64 = 16;
+
+/// The time to hand mls-rs as that of a key package's making, so that with a lifetime of
+/// `KEY_PACKAGE_LIFETIME_SECONDS` it begins at least a day ago and ends when it should.
+#[must_use]
+pub fn key_package_from(now: Seconds, last_resort: bool) -> Seconds {
+    let good_for = if last_resort {
+        LAST_RESORT_SECONDS
+    } else {
+        KEY_PACKAGE_SECONDS
+    };
+    now.minus(KEY_PACKAGE_LIFETIME_SECONDS - good_for)
+}
+
+/// The last moment at which a key package made at `now` may end.
+#[must_use]
+pub fn key_package_ends_before(now: Seconds, last_resort: bool) -> Seconds {
+    let good_for = if last_resort {
+        LAST_RESORT_SECONDS
+    } else {
+        KEY_PACKAGE_SECONDS
+    };
+    now.plus(good_for + CLOCK_SKEW_SECONDS)
+}

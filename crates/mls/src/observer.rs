@@ -186,7 +186,10 @@ impl Observer {
         let add = mls_rs::group::proposal::AddProposal::from(package.clone());
         capability::check(&add.capabilities(), package.cipher_suite())?;
         let not_after = Seconds::new(package.expiration()?.seconds_since_epoch());
-        if not_after > now.plus(limit::KEY_PACKAGE_SECONDS_MAX) {
+        let last_resort = package
+            .extensions
+            .has_extension(ExtensionType::LAST_RESORT_KEY_PACKAGE);
+        if not_after > limit::key_package_ends_before(now, last_resort) {
             return Err(RuleError::KeyPackageLifetime);
         }
         let suite = HybridProvider::new()
@@ -199,9 +202,7 @@ impl Observer {
             account_key: leaf.account_key,
             signature_key: *leaf.device_key(),
             suite: package.cipher_suite(),
-            last_resort: package
-                .extensions
-                .has_extension(ExtensionType::LAST_RESORT_KEY_PACKAGE),
+            last_resort,
             not_after,
         })
     }
@@ -346,6 +347,12 @@ impl ObservedGroup {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         Epoch::new(self.group.group_context().epoch())
+    }
+
+    /// Hash of the ratchet tree (RFC 9420, section 7.8), for comparing views.
+    #[must_use]
+    pub fn tree_hash(&self) -> &[u8] {
+        self.group.tree_hash()
     }
 
     #[must_use]

@@ -214,3 +214,133 @@ pub fn server_id(key: &ServerKey) -> ServerId {
     id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
     ServerId::new(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_policy_survives_the_way_through_the_group_context() {
+        let policy = policy();
+
+        assert_eq!(
+            GroupPolicy::from_extensions(&policy.to_extensions()),
+            Ok(policy)
+        );
+    }
+
+    #[test]
+    fn the_format_is_pinned() {
+        let hex = roost_wire::text::hex(&policy().to_bytes());
+
+        assert_eq!(
+            hex,
+            include_str!("../tests/vectors/group_policy.hex").trim()
+        );
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        type Change = fn(&mut GroupPolicy);
+        let cases: [(Change, PolicyError); 7] = [
+            (|policy| policy.version = 2, PolicyError::Version),
+            (|policy| policy.suite_floor = 0x1234, PolicyError::Floor),
+            (|policy| policy.suite_revision = 9, PolicyError::Revision),
+            (|policy| policy.max_devices = 0, PolicyError::Devices),
+            (|policy| policy.max_devices = 1_001, PolicyError::Devices),
+            (|policy| policy.admins = list(&[2, 1]), PolicyError::Admins),
+            (|policy| policy.admins = list(&[1, 1]), PolicyError::Admins),
+        ];
+        for (change, expected) in cases {
+            let mut policy = policy();
+            change(&mut policy);
+            assert_eq!(GroupPolicy::parse(&policy.to_bytes()), Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_group_without_policy_is_refused() {
+        assert_eq!(
+            GroupPolicy::from_extensions(&ExtensionList::new()),
+            Err(PolicyError::Missing)
+        );
+    }
+
+    #[test]
+    fn the_floor_lets_stronger_suites_through() {
+        let mut policy = policy();
+        assert!(policy.allows_suite(suite::SUITE_DEFAULT));
+        assert!(!policy.allows_suite(suite::SUITE_CLASSIC));
+        assert!(!policy.allows_suite(CipherSuite::new(2)), "unknown");
+
+        policy.suite_floor = suite::SUITE_CLASSIC.raw_value();
+        assert!(policy.allows_suite(suite::SUITE_DEFAULT));
+        assert!(policy.allows_suite(suite::SUITE_CLASSIC));
+    }
+
+    #[test]
+    fn the_floor_rises_and_never_sinks() {
+        let mut classic = policy();
+        classic.suite_floor = suite::SUITE_CLASSIC.raw_value();
+
+        assert_eq!(classic.may_become(&policy()), Ok(()));
+        assert_eq!(policy().may_become(&classic), Err(PolicyError::Change));
+    }
+
+    #[test]
+    fn a_group_keeps_an_administrator_and_a_pair_its_two() {
+        let orphaned = policy().with_admins(&[]).unwrap();
+        let pair = GroupPolicy {
+            kind: GroupKind::Direct,
+            ..policy()
+        };
+        let other = pair
+            .clone()
+            .with_admins(&[AccountId::new([9; 16])])
+            .unwrap();
+
+        assert_eq!(policy().may_become(&orphaned), Err(PolicyError::Change));
+        assert_eq!(pair.may_become(&other), Err(PolicyError::Change));
+    }
+
+    #[test]
+    fn administrators_are_bounded_and_the_largest_policy_fits() {
+        let admins: Vec<_> = (0..65).map(|number| AccountId::new([number; 16])).collect();
+
+        assert!(policy().with_admins(&admins).is_err());
+        let largest = policy().with_admins(&admins[..64]).unwrap();
+        assert_eq!(GroupPolicy::parse(&largest.to_bytes()), Ok(largest));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = GroupPolicy::parse(&bytes);
+        }
+
+        #[test]
+        fn policies_round_trip(key: [u8; 32], direct: bool, admins: Vec<[u8; 16]>, max in 1u16..=1_000) {
+            let kind = if direct { GroupKind::Direct } else { GroupKind::Group };
+            let admins: Vec<_> = admins.into_iter().take(64).map(AccountId::new).collect();
+            let mut policy = GroupPolicy::new(ServerKey::new(key), kind, &admins).unwrap();
+            policy.max_devices = max;
+            prop_assert_eq!(GroupPolicy::parse(&policy.to_bytes()), Ok(policy));
+        }
+    }
+
+    fn policy() -> GroupPolicy {
+        let admins = [AccountId::new([1; 16]), AccountId::new([2; 16])];
+        GroupPolicy::new(ServerKey::new([7; 32]), GroupKind::Group, &admins).unwrap()
+    }
+
+    fn list(accounts: &[u8]) -> List<AccountId, { limit::ADMINS_MAX }> {
+        List::new(
+            accounts
+                .iter()
+                .map(|byte| AccountId::new([*byte; 16]))
+                .collect(),
+        )
+        .unwrap()
+    }
+}
