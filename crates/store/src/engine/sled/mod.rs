@@ -13,6 +13,7 @@ mod row;
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -202,7 +203,13 @@ enum Engine {
 }
 
 impl Shared {
+    /// sled panics on a damaged file where it could return an error.
     fn read<T>(&self, read: impl FnOnce(Layered<'_>) -> Result<T>) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(|| self.read_unguarded(read)))
+            .unwrap_or_else(|_| Err(Error::damaged("the store, while reading a row")))
+    }
+
+    fn read_unguarded<T>(&self, read: impl FnOnce(Layered<'_>) -> Result<T>) -> Result<T> {
         let visible = self.visible.read().unwrap_or_else(PoisonError::into_inner);
         match &visible.engine {
             Engine::Open(db) => read(Layered {
