@@ -1,1 +1,35 @@
+//! The client core: one account on one device, without I/O.
+//!
+//! Owns identity, MLS groups, content, the outbox and synchronisation: the only crate that holds
+//! plaintext and private keys. A shell (browser, terminal) owns clock, dice, storage and sockets
+//! and drives `Core::handle`; the contract between them is in [`port`].
+//!
+//! ```text
+//! Input ──► Core::handle ──► Step { writes, effects, notices }
+//!                             1. writes: one durable transaction
+//!                             2. effects: requests, frames, timers
+//!                             3. notices: which views to read again
+//! ```
 
+#![cfg_attr(test, expect(clippy::as_conversions, reason = "tests may panic"))]
+
+mod command;
+pub mod content;
+mod group;
+mod identity;
+mod notice;
+pub mod port;
+mod record;
+mod repair;
+mod thread;
+mod vault;
+pub mod view;
+
+pub use command::Command;
+pub use content::{Emoji, MessageId};
+pub use notice::Notice;
+pub use port::{
+    CallId, Dice, Effect, HttpCall, HttpReply, Input, Moment, Row, Step, Table, Unreachable, Write,
+};
+pub use repair::{Trouble, Troubles};
+pub use thread::Thread;

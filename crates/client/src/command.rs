@@ -1,0 +1,118 @@
+//! What a person can want. A command that cannot be carried out is answered by
+//! [`Notice::Refused`](crate::Notice::Refused) in the same step.
+
+use crate::content::MessageId;
+use roost_wire::{AccountId, GroupId, Seq};
+
+/// A wish. Those that change a group or send something are stored at once and carried out when the
+/// server can be reached, also after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Use a set-up or invite link. Without an account this makes one called `name`; with one it
+    /// enters the link's group, and `name` is ignored.
+    Join {
+        link: String,
+        name: String,
+    },
+    /// Talk to one person; opens the conversation that exists. Answered by `Notice::Opened`.
+    StartDirect(AccountId),
+    /// Answered by `Notice::Opened`.
+    CreateGroup {
+        name: String,
+        members: Vec<AccountId>,
+    },
+    /// Send a message (CommonMark). Answered by `Notice::Queued` with its id.
+    Send {
+        group: GroupId,
+        text: String,
+        reply_to: Option<MessageId>,
+    },
+    /// Any emoji.
+    React {
+        group: GroupId,
+        message: MessageId,
+        emoji: String,
+    },
+    /// Take one's own reaction back.
+    Unreact {
+        group: GroupId,
+        message: MessageId,
+        emoji: String,
+    },
+    /// Replace the text of one's own message.
+    Edit {
+        group: GroupId,
+        message: MessageId,
+        text: String,
+    },
+    /// Delete one's own message for everyone.
+    Delete {
+        group: GroupId,
+        message: MessageId,
+    },
+    /// Send a failed message again.
+    Retry {
+        group: GroupId,
+        message: MessageId,
+    },
+    /// Everything up to this entry was seen.
+    MarkRead {
+        group: GroupId,
+        upto: Seq,
+    },
+    AddMembers {
+        group: GroupId,
+        accounts: Vec<AccountId>,
+    },
+    /// Remove all devices of a person.
+    RemoveMember {
+        group: GroupId,
+        account: AccountId,
+    },
+    Leave(GroupId),
+    Rename {
+        group: GroupId,
+        name: String,
+    },
+    /// Answered by `Notice::InviteCreated` once the server has it.
+    CreateInvite {
+        group: Option<GroupId>,
+        uses: u32,
+        days: u64,
+    },
+    /// Tell the others that one is typing; call it as often as keys are pressed.
+    Typing(GroupId),
+    /// Keep unsent text; empty forgets it.
+    SetDraft {
+        group: GroupId,
+        text: String,
+    },
+    /// Load the newest part of a conversation. Answered by `Notice::ThreadChanged`.
+    OpenThread(GroupId),
+    /// Load the part before what is loaded.
+    LoadOlder(GroupId),
+    /// Forget a loaded thread.
+    CloseThread(GroupId),
+    /// Ask the server who is there. Answered by `Notice::PeopleChanged`.
+    RefreshPeople,
+    /// On a new device without an account: make a request to be linked. Answered by
+    /// `Notice::LinkRequest`, whose text goes to a device of the account.
+    RequestLink {
+        origin: String,
+    },
+    /// On a device of the account: let the new device in. Answered by `Notice::LinkGrant`, whose
+    /// text goes back to the new device. It is encrypted for that device.
+    GrantLink {
+        request: String,
+    },
+    /// On the new device. Answered by `Notice::Joined`.
+    AcceptLink {
+        grant: String,
+    },
+    /// Stay connected: sign in, open a socket, keep it open.
+    Connect,
+    /// Close the socket and send nothing more.
+    Disconnect,
+    /// Without a socket: fetch and send everything there is, then `Notice::Settled`.
+    SyncOnce,
+}

@@ -1,0 +1,68 @@
+//! What a shell may want to show. Views are read from the core; notices say what to read again.
+
+use crate::content::MessageId;
+use crate::repair::Trouble;
+use roost_wire::{AccountId, GroupId, Seconds};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// There is an account now.
+    Joined,
+    /// The command could not be carried out; a sentence for the person.
+    Refused {
+        reason: String,
+    },
+    /// Something wanted earlier turned out to be impossible; a sentence for the person.
+    Failed {
+        group: Option<GroupId>,
+        reason: String,
+    },
+    /// The conversation a command asked for.
+    Opened(GroupId),
+    /// A message was stored and will be sent.
+    Queued {
+        group: GroupId,
+        message: MessageId,
+    },
+    /// The server has stored a message of this device.
+    Stored {
+        group: GroupId,
+        message: MessageId,
+    },
+    /// A message of somebody else came, worth a notification.
+    Received {
+        group: GroupId,
+        message: MessageId,
+        sender: AccountId,
+    },
+    InviteCreated {
+        group: Option<GroupId>,
+        link: String,
+        expires: Seconds,
+    },
+    LinkRequest {
+        text: String,
+    },
+    LinkGrant {
+        text: String,
+    },
+    /// Read `Core::conversations` again.
+    ConversationsChanged,
+    /// Read `Core::thread` again.
+    ThreadChanged(GroupId),
+    /// Read `Core::people` again.
+    PeopleChanged,
+    /// Read `Core::connection` again.
+    ConnectionChanged,
+    /// Something went wrong inside a group and is being repaired without the person.
+    Repairing {
+        group: GroupId,
+        trouble: Trouble,
+    },
+    /// Another key speaks for this account: show a warning.
+    KeyChanged(AccountId),
+    /// No answer came from the server; the core tries again while `Connect` holds.
+    Unreachable,
+    /// Everything that can be done now is done, or the server is not reachable (after `SyncOnce`).
+    Settled,
+}

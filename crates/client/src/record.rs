@@ -1,0 +1,411 @@
+//! What is stored of conversations, people, messages on their way and changes that are wanted.
+//! One flat list of records, each a CBOR map whose keys are part of the storage format.
+
+use crate::content::MessageId;
+use minicbor::{Decode, Encode};
+use roost_wire::{
+    AccountId, AccountKey, DeviceId, DisplayName, EntryHash, Epoch, InboxSeq, Incarnation,
+    InviteId, Seconds, Seq, StateCounter,
+};
+
+/// Facts of the device's relation to the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct SessionRecord {
+    #[n(0)]
+    pub incarnation: Option<Incarnation>,
+    #[n(1)]
+    pub state: StateCounter,
+    #[n(2)]
+    pub inbox: InboxSeq,
+    /// When key packages were last put; none before the first time.
+    #[n(3)]
+    pub packages_put: Option<Seconds>,
+    #[n(4)]
+    pub last_resort_put: Option<Seconds>,
+    /// The server said that few are left.
+    #[n(5)]
+    pub refill: bool,
+    /// The renewed credential is not yet with the server.
+    #[n(6)]
+    pub credential_due: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub(crate) enum Kind {
+    #[n(0)]
+    Direct(#[n(0)] AccountId),
+    #[n(1)]
+    Group,
+}
+
+/// Where a conversation stands with its MLS group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub(crate) enum Stage {
+    /// Founded here; the server has not accepted it yet.
+    #[n(0)]
+    Founding,
+    /// A Welcome waits for its tree.
+    #[n(1)]
+    Welcomed {
+        #[n(0)]
+        epoch: Epoch,
+        #[n(1)]
+        seq: Seq,
+    },
+    /// To be entered by external commit, for the first time or again.
+    #[n(2)]
+    Entering,
+    #[n(3)]
+    Live,
+    #[n(4)]
+    Left,
+    #[n(5)]
+    Removed,
+    #[n(6)]
+    Gone,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct PreviewRecord {
+    #[n(0)]
+    pub sender: Option<AccountId>,
+    #[n(1)]
+    pub text: String,
+    #[n(2)]
+    pub time: Seconds,
+}
+
+/// The invitation by which a group is to be entered.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Invitation {
+    #[n(0)]
+    pub invite: InviteId,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub secret: [u8; 16],
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub grant: Vec<u8>,
+}
+
+/// A commit that this device had to refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct RefusedCommit {
+    #[n(0)]
+    pub seq: Seq,
+    #[n(1)]
+    pub hash: EntryHash,
+    #[n(2)]
+    pub asked: u32,
+}
+
+/// A conversation besides its MLS state and history.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct ConversationRecord {
+    #[n(0)]
+    pub kind: Kind,
+    #[n(1)]
+    pub stage: Stage,
+    #[n(2)]
+    pub name: Option<DisplayName>,
+    /// The last entry processed.
+    #[n(3)]
+    pub cursor: Seq,
+    /// Epoch at which this device entered; earlier entries are not for it.
+    #[n(4)]
+    pub entered: Epoch,
+    /// The last entries, newest last.
+    #[n(5)]
+    pub hashes: Vec<(Seq, EntryHash)>,
+    /// Messages this device has sent to the group.
+    #[n(6)]
+    pub sent: u64,
+    /// Index of the next row of the timeline.
+    #[n(7)]
+    pub next_row: u64,
+    #[n(8)]
+    pub preview: Option<PreviewRecord>,
+    /// Entries that are unread messages.
+    #[n(9)]
+    pub unread: Vec<Seq>,
+    #[n(10)]
+    pub read_upto: Seq,
+    #[n(11)]
+    pub draft: String,
+    #[n(12)]
+    pub delivered: Seq,
+    /// When this device's next update commit is due, by the server's clock.
+    #[n(13)]
+    pub update_due: Option<Seconds>,
+    #[n(14)]
+    pub refused: Option<RefusedCommit>,
+    #[n(15)]
+    pub invitation: Option<Invitation>,
+    /// This device asked to leave.
+    #[n(16)]
+    pub leaving: bool,
+    /// History was lost by entering again.
+    #[n(17)]
+    pub rejoining: bool,
+    /// First bytes of the last messages' ids: a message that was encrypted twice counts once.
+    #[n(18)]
+    pub recent: Vec<u64>,
+    /// The SelfRemove of another that waits to be committed by somebody.
+    #[n(19)]
+    pub leavers: u32,
+    /// Members, so that the overview needs no MLS state.
+    #[n(20)]
+    pub members: Vec<AccountId>,
+    /// Log entry of the newest name.
+    #[n(21)]
+    pub named_at: Seq,
+    /// Tries of the current commit or entry that lost their race.
+    #[n(22)]
+    pub lost: u32,
+}
+
+/// Another account and its pinned key.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct PersonRecord {
+    #[n(0)]
+    pub name: DisplayName,
+    #[n(1)]
+    pub key: AccountKey,
+    /// Of the pinned key, once a credential told it.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub next_hash: Option<[u8; 32]>,
+    #[n(3)]
+    pub by_link: bool,
+    #[n(4)]
+    pub changed: bool,
+    #[n(5)]
+    pub is_admin: bool,
+}
+
+/// A message on its way to the log.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct OutboxRecord {
+    #[n(0)]
+    pub id: MessageId,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub content: Vec<u8>,
+    #[n(2)]
+    pub sealed: Option<SealedRecord>,
+    /// Every encryption that was ever handed to a shell: any of them may turn up in the log.
+    #[n(3)]
+    pub hashes: Vec<EntryHash>,
+    #[n(4)]
+    pub accepted: Option<Seq>,
+    #[n(5)]
+    pub failed: bool,
+    #[n(6)]
+    pub tries: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct SealedRecord {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub bytes: Vec<u8>,
+    #[n(1)]
+    pub epoch: Epoch,
+}
+
+/// A change to a group that is wanted. Commits are derived from it, as often as needed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct IntentRecord {
+    #[n(0)]
+    pub wish: Wish,
+    /// Not before this time, by the server's clock.
+    #[n(1)]
+    pub not_before: Seconds,
+    #[n(2)]
+    pub tries: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub(crate) enum Wish {
+    #[n(0)]
+    Add(#[n(0)] Vec<AccountId>),
+    #[n(1)]
+    Remove(#[n(0)] AccountId),
+    /// Leave with all devices of the account.
+    #[n(2)]
+    Leave,
+    /// Fresh keys for this leaf.
+    #[n(3)]
+    Update,
+    /// Commit what others proposed: they want to leave.
+    #[n(4)]
+    LetGo,
+}
+
+/// An own commit that was built from an intent and has not come back yet.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct CommitRecord {
+    #[n(0)]
+    pub intent: u64,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub commit: Vec<u8>,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub group_info: Vec<u8>,
+    #[n(3)]
+    pub welcomes: Vec<WelcomeRecord>,
+    #[n(4)]
+    pub accepted: Option<Seq>,
+}
+
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct WelcomeRecord {
+    #[n(0)]
+    pub devices: Vec<DeviceId>,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub welcome: Vec<u8>,
+}
+
+/// The bytes of a Welcome that waits for its tree.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct WaitingWelcome {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub welcome: Vec<u8>,
+}
+
+/// How much of one sender's device was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct HeardRecord {
+    #[n(0)]
+    pub counter: u64,
+}
+
+/// A row of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub(crate) enum TimelineRecord {
+    /// A message from the log.
+    #[n(0)]
+    Message {
+        #[n(0)]
+        id: MessageId,
+        #[n(1)]
+        seq: Seq,
+        #[n(2)]
+        sender: AccountId,
+        #[n(3)]
+        time: Seconds,
+        #[cbor(n(4), with = "minicbor::bytes")]
+        content: Vec<u8>,
+    },
+    /// A message of this device, not yet in the log.
+    #[n(1)]
+    Sending {
+        #[n(0)]
+        id: MessageId,
+        #[n(1)]
+        time: Seconds,
+        #[cbor(n(2), with = "minicbor::bytes")]
+        content: Vec<u8>,
+    },
+    /// It is in the log now.
+    #[n(2)]
+    Stored {
+        #[n(0)]
+        id: MessageId,
+        #[n(1)]
+        seq: Seq,
+        #[n(2)]
+        time: Seconds,
+    },
+    #[n(3)]
+    Failed {
+        #[n(0)]
+        id: MessageId,
+        #[n(1)]
+        reason: String,
+    },
+    #[n(4)]
+    Retried(#[n(0)] MessageId),
+    #[n(5)]
+    Event {
+        #[n(0)]
+        event: EventRecord,
+        #[n(1)]
+        seq: Option<Seq>,
+        #[n(2)]
+        time: Seconds,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub(crate) enum EventRecord {
+    #[n(0)]
+    Created(#[n(0)] AccountId),
+    #[n(1)]
+    Entered(#[n(0)] Option<AccountId>),
+    #[n(2)]
+    Added {
+        #[n(0)]
+        who: AccountId,
+        #[n(1)]
+        by: AccountId,
+    },
+    #[n(3)]
+    JoinedByLink(#[n(0)] AccountId),
+    #[n(4)]
+    Left(#[n(0)] AccountId),
+    #[n(5)]
+    Removed {
+        #[n(0)]
+        who: AccountId,
+        #[n(1)]
+        by: AccountId,
+    },
+    #[n(6)]
+    Missing(#[n(0)] Option<AccountId>),
+    #[n(7)]
+    Rejoined,
+    #[n(8)]
+    KeyChanged(#[n(0)] AccountId),
+    #[n(9)]
+    Renamed {
+        #[n(0)]
+        by: AccountId,
+        #[n(1)]
+        name: DisplayName,
+    },
+}
+
+/// A first device that has not been accepted by the server yet.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct JoiningRecord {
+    /// The whole link.
+    #[n(0)]
+    pub link: String,
+    #[n(1)]
+    pub name: DisplayName,
+    /// Made once the server has told its key.
+    #[n(2)]
+    pub identity: Option<crate::identity::Identity>,
+}
+
+/// A group's conversation that a link leads to, to be redeemed.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct RedeemingRecord {
+    #[n(0)]
+    pub link: String,
+}

@@ -1,0 +1,281 @@
+//! From rows to messages: who said what, and what became of it.
+
+use crate::content::{Item, MessageId, MimiContent};
+use crate::record::{EventRecord, TimelineRecord};
+use crate::view::{EventKind, EventView, MessageView, ThreadItem};
+use roost_wire::{AccountId, Seconds, Seq};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A message before it is made ready to show.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub id: MessageId,
+    pub seq: Option<Seq>,
+    pub sender: AccountId,
+    pub time: Seconds,
+    pub text: String,
+    pub reply_to: Option<MessageId>,
+    pub edited: bool,
+    pub deleted: bool,
+    pub unknown: bool,
+    pub failed: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Reaction {
+    id: MessageId,
+    emoji: String,
+    who: AccountId,
+}
+
+/// An edit, deletion or taken-back reaction and its author: applied to its target whenever the
+/// target is there.
+#[derive(Debug, Clone)]
+struct Replacement {
+    by: AccountId,
+    /// New words; none deletes.
+    text: Option<String>,
+}
+
+/// Where an item stands: by the log; what is not in it stays behind what was there.
+type Place = (Seq, u64);
+
+#[derive(Debug, Clone)]
+enum Entry {
+    Message(MessageId),
+    Event(EventView),
+}
+
+#[derive(Default)]
+pub(super) struct Folded {
+    messages: BTreeMap<MessageId, Message>,
+    order: BTreeMap<Place, Entry>,
+    places: BTreeMap<MessageId, Place>,
+    reactions: BTreeMap<MessageId, Vec<Reaction>>,
+    replacements: BTreeMap<MessageId, Vec<Replacement>>,
+    seen: BTreeSet<MessageId>,
+    last: Seq,
+    next: u64,
+}
+
+impl Folded {
+    pub(super) fn apply(&mut self, row: &TimelineRecord, me: &AccountId) {
+        match row {
+            TimelineRecord::Message {
+                id,
+                seq,
+                sender,
+                time,
+                content,
+            } => self.say(*id, Some(*seq), *sender, *time, content),
+            TimelineRecord::Sending { id, time, content } => {
+                self.say(*id, None, *me, *time, content);
+            }
+            TimelineRecord::Stored { id, seq, time } => self.store(id, *seq, *time),
+            TimelineRecord::Failed { id, reason } => {
+                if let Some(message) = self.messages.get_mut(id) {
+                    message.failed = Some(reason.clone());
+                }
+            }
+            TimelineRecord::Retried(id) => {
+                if let Some(message) = self.messages.get_mut(id) {
+                    message.failed = None;
+                }
+            }
+            TimelineRecord::Event { event, seq, time } => {
+                self.event(event_kind(event), *seq, *time);
+            }
+        }
+    }
+
+    /// A message as it stands, after edits and deletion.
+    pub(super) fn message(&self, id: &MessageId) -> Option<Message> {
+        Some(self.replaced(self.messages.get(id)?.clone()))
+    }
+
+    pub(super) fn reactions(&self, target: &MessageId) -> impl Iterator<Item = (&str, AccountId)> {
+        let reactions = self.reactions.get(target).map_or(&[][..], Vec::as_slice);
+        reactions
+            .iter()
+            .filter(|reaction| !self.is_taken_back(reaction))
+            .map(|reaction| (reaction.emoji.as_str(), reaction.who))
+    }
+
+    pub(super) fn reaction(
+        &self,
+        target: &MessageId,
+        who: &AccountId,
+        emoji: &str,
+    ) -> Option<MessageId> {
+        let reactions = self.reactions.get(target)?;
+        let standing = reactions.iter().rev().find(|reaction| {
+            reaction.who == *who && reaction.emoji == emoji && !self.is_taken_back(reaction)
+        });
+        standing.map(|reaction| reaction.id)
+    }
+
+    pub(super) fn items(&self, view: impl Fn(&Message) -> MessageView) -> Vec<ThreadItem> {
+        let item = |entry: &Entry| match entry {
+            Entry::Message(id) => Some(ThreadItem::Message(view(&self.message(id)?))),
+            Entry::Event(event) => Some(ThreadItem::Event(event.clone())),
+        };
+        self.order.values().filter_map(item).collect()
+    }
+
+    fn say(
+        &mut self,
+        id: MessageId,
+        seq: Option<Seq>,
+        sender: AccountId,
+        time: Seconds,
+        content: &[u8],
+    ) {
+        // Encrypted twice, or heard by another of our devices too: it counts once.
+        if !self.seen.insert(id) {
+            return;
+        }
+        let item = MimiContent::decode(content).map_or(Item::Unknown, |content| Item::of(&content));
+        let mut message = Message {
+            id,
+            seq,
+            sender,
+            time,
+            text: String::new(),
+            reply_to: None,
+            edited: false,
+            deleted: false,
+            unknown: false,
+            failed: None,
+        };
+        match item {
+            Item::Text { text, reply_to } => {
+                message.text = text;
+                message.reply_to = reply_to;
+                self.place(message);
+            }
+            Item::Unknown => {
+                message.unknown = true;
+                self.place(message);
+            }
+            Item::Reaction { target, emoji } => {
+                let emoji = emoji.as_str().to_owned();
+                let who = sender;
+                self.reactions
+                    .entry(target)
+                    .or_default()
+                    .push(Reaction { id, emoji, who });
+            }
+            Item::Unreact { reaction, .. } => self.replace(reaction, sender, None),
+            Item::Delete { target } => self.replace(target, sender, None),
+            Item::Edit { target, text } => self.replace(target, sender, Some(text)),
+            // A name is sent again for every newcomer; the core notes when it changes.
+            Item::RoomName { .. } => {}
+        }
+    }
+
+    fn place(&mut self, message: Message) {
+        let place = self.place_at(message.seq);
+        self.order.insert(place, Entry::Message(message.id));
+        self.places.insert(message.id, place);
+        self.messages.insert(message.id, message);
+    }
+
+    fn event(&mut self, kind: EventKind, seq: Option<Seq>, time: Seconds) {
+        // What only this device knows stands behind the last entry, before what comes.
+        let place = match seq {
+            Some(seq) => self.place_at(Some(seq)),
+            None => {
+                let last = self.last;
+                self.place_at(Some(last))
+            }
+        };
+        let event = EventView { kind, seq, time };
+        self.order.insert(place, Entry::Event(event));
+    }
+
+    fn place_at(&mut self, seq: Option<Seq>) -> Place {
+        self.next = self.next.saturating_add(1);
+        match seq {
+            Some(seq) => {
+                self.last = self.last.max(seq);
+                (seq, self.next)
+            }
+            None => (Seq::new(u64::MAX), self.next),
+        }
+    }
+
+    fn store(&mut self, id: &MessageId, seq: Seq, time: Seconds) {
+        let Some(message) = self.messages.get_mut(id) else {
+            return;
+        };
+        if message.seq.is_some() {
+            return;
+        }
+        message.seq = Some(seq);
+        message.time = time;
+        message.failed = None;
+        if let Some(old) = self.places.remove(id) {
+            self.order.remove(&old);
+        }
+        let place = self.place_at(Some(seq));
+        self.order.insert(place, Entry::Message(*id));
+        self.places.insert(*id, place);
+    }
+
+    fn replace(&mut self, target: MessageId, by: AccountId, text: Option<String>) {
+        let replacement = Replacement { by, text };
+        self.replacements
+            .entry(target)
+            .or_default()
+            .push(replacement);
+    }
+
+    /// Only the original sender's word counts; the last one stands, and a deletion is final.
+    fn replaced(&self, mut message: Message) -> Message {
+        let replacements = self.replacements.get(&message.id);
+        let own = replacements
+            .into_iter()
+            .flatten()
+            .filter(|replacement| replacement.by == message.sender);
+        for replacement in own.cloned().collect::<Vec<_>>() {
+            match replacement.text {
+                Some(text) if !message.deleted => {
+                    message.text = text;
+                    message.edited = true;
+                }
+                Some(_) => {}
+                None => {
+                    message.text = String::new();
+                    message.deleted = true;
+                }
+            }
+        }
+        message
+    }
+
+    fn is_taken_back(&self, reaction: &Reaction) -> bool {
+        let replacements = self.replacements.get(&reaction.id);
+        replacements
+            .into_iter()
+            .flatten()
+            .any(|replacement| replacement.by == reaction.who)
+    }
+}
+
+fn event_kind(event: &EventRecord) -> EventKind {
+    match event {
+        EventRecord::Created(by) => EventKind::Created { by: *by },
+        EventRecord::Entered(by) => EventKind::Entered { by: *by },
+        EventRecord::Added { who, by } => EventKind::Added { who: *who, by: *by },
+        EventRecord::JoinedByLink(who) => EventKind::JoinedByLink { who: *who },
+        EventRecord::Left(who) => EventKind::Left { who: *who },
+        EventRecord::Removed { who, by } => EventKind::Removed { who: *who, by: *by },
+        EventRecord::Renamed { by, name } => EventKind::Renamed {
+            by: *by,
+            name: name.as_str().to_owned(),
+        },
+        EventRecord::Missing(from) => EventKind::MessagesMayBeMissing { from: *from },
+        EventRecord::Rejoined => EventKind::Rejoined,
+        EventRecord::KeyChanged(who) => EventKind::KeyChanged { who: *who },
+    }
+}
