@@ -39,7 +39,11 @@ fn forbidden_crates(tree: &str) -> Vec<String> {
     let linked = FORBIDDEN_CRATES
         .iter()
         .filter(|name| names_crate(tree, name));
-    linked.map(|name| format!("the server depends on {name}: see `cargo tree -p roost -i {name} -e normal,build,dev`")).collect()
+    let report = |name: &&str| {
+        let question = format!("cargo tree -p roost -i {name} -e normal,build,dev");
+        format!("the server depends on {name}: see `{question}`")
+    };
+    linked.map(report).collect()
 }
 
 fn forbidden_features(tree: &str) -> Vec<String> {

@@ -9,39 +9,36 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Modules of `src/` and the modules they may name. `boot` composes everything; `telemetry` is open
-/// to all. A module missing here is a violation: say what it may see before it exists.
+/// Modules of `src/` and the modules they may name, besides those open to all. A module missing
+/// here is a violation: say what it may see before it exists.
 const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("main", &["boot", "command", "config"]),
-    (
-        "command",
-        &["boot", "clock", "config", "control", "entropy"],
-    ),
+    ("command", &["boot", "config", "control"]),
     ("config", &[]),
     ("clock", &[]),
     ("entropy", &[]),
+    ("delivery", &[]),
     ("telemetry", &[]),
-    ("tls", &["clock", "config", "entropy"]),
-    (
-        "http",
-        &[
-            "clock", "config", "entropy", "fanout", "service", "session", "tls",
-        ],
-    ),
-    ("control", &["clock", "entropy", "service"]),
-    (
-        "job",
-        &["clock", "config", "entropy", "fanout", "service", "tls"],
-    ),
+    ("tls", &["config"]),
+    ("http", &["config", "fanout", "service", "session", "tls"]),
+    ("control", &["service"]),
+    ("job", &["config", "fanout", "service", "tls"]),
     ("service", &[]),
     ("session", &[]),
     ("fanout", &[]),
-    ("relay", &["clock", "config", "entropy"]),
+    ("relay", &["config"]),
 ];
 
+/// Names every concrete type.
 const COMPOSER: &str = "boot";
-const OPEN_TO_ALL: [&str; 1] = ["telemetry"];
+
+/// Types of arguments and of results, and the log.
+const OPEN_TO_ALL: [&str; 4] = ["clock", "delivery", "entropy", "telemetry"];
+
+/// The real clock and the real dice; who is handed them cannot tell them from a simulation's.
+const REAL_SOURCES: [&str; 2] = ["SystemClock", "SystemDice"];
+const STARTERS: [&str; 3] = ["main", "command", COMPOSER];
 
 /// Our crates below the server and the modules that may name them. `roost_wire` is for all.
 const CRATE_ARROWS: &[(&str, &[&str])] = &[
@@ -75,6 +72,7 @@ fn judge(file: &Path, source: &str) -> Vec<String> {
     if file.starts_with("src") {
         found.extend(wrong_arrows(file, &production));
         found.extend(member_of_groups(&all));
+        found.extend(real_sources(file, &production));
     }
     if !may_read_clocks(file) {
         found.extend(clock_reads(&production));
@@ -132,6 +130,20 @@ fn member_of_groups(paths: &[UsedPath]) -> Vec<Finding> {
     };
     let report = |path: &UsedPath| (path.line, format!("the server names {}", path.text()));
     paths.iter().filter(is_member).map(report).collect()
+}
+
+fn real_sources(file: &Path, paths: &[UsedPath]) -> Vec<Finding> {
+    let module = module_path(file);
+    let here = module.first().map_or("lib", String::as_str);
+    if STARTERS.contains(&here) {
+        return Vec::new();
+    }
+    let is_real = |path: &&UsedPath| {
+        let mut segments = path.segments.iter();
+        segments.any(|segment| REAL_SOURCES.contains(&segment.as_str()))
+    };
+    let report = |path: &UsedPath| (path.line, format!("{here} must be handed {}", path.text()));
+    paths.iter().filter(is_real).map(report).collect()
 }
 
 fn clock_reads(paths: &[UsedPath]) -> Vec<Finding> {
@@ -306,6 +318,17 @@ mod tests {
         assert_eq!(
             judged("src/service/group.rs", observer),
             Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn the_real_dice_are_named_where_the_server_starts_only() {
+        let source = "use crate::entropy::{Dice, SystemDice};";
+
+        assert_eq!(judged("src/boot/mod.rs", source), Vec::<String>::new());
+        assert_eq!(
+            judged("src/service/invite.rs", source),
+            ["src/service/invite.rs:1: service must be handed crate::entropy::SystemDice"]
         );
     }
 
