@@ -16,6 +16,8 @@ pub enum RuleError {
     Malformed(#[from] Malformed),
     #[error("not a handshake message")]
     NotAHandshake,
+    #[error("not an application message")]
+    NotAnApplicationMessage,
     #[error("the message is of epoch {got}, the group is at {current}")]
     Epoch { got: Epoch, current: Epoch },
     #[error("the message is for another group")]

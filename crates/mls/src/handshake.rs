@@ -7,6 +7,7 @@ use crate::error::{Place, RuleError};
 use crate::join_proof::JOIN_PROOF_TYPE;
 use crate::limit;
 use mls_rs::group::{ContentType, Sender};
+use mls_rs::mls_rs_codec::MlsSize;
 use mls_rs::{MlsMessage, MlsMessageDescription};
 use mls_rs_core::group::ProposalType;
 use roost_wire::{Epoch, GroupId, Malformed};
@@ -103,6 +104,15 @@ pub fn admit_handshake(message: &MlsMessage) -> Result<HandshakeKind, RuleError>
         }
         .into());
     }
+    if let Some(leaf) = message.commit_path_leaf_node()
+        && leaf.mls_encoded_len() > limit::LEAF_BYTES
+    {
+        return Err(Malformed::Long {
+            what: "leaf",
+            max: limit::LEAF_BYTES,
+        }
+        .into());
+    }
     let commits = content_type == ContentType::Commit;
     match sender {
         Sender::Member(leaf) if commits => {
@@ -118,6 +128,22 @@ pub fn admit_handshake(message: &MlsMessage) -> Result<HandshakeKind, RuleError>
             Ok(HandshakeKind::SelfRemove { leaf })
         }
         _ => Err(RuleError::Sender),
+    }
+}
+
+/// Whether a message is what it is taken for before decryption: an application message. mls-rs
+/// would apply an encrypted commit or cache an encrypted proposal just as well.
+///
+/// # Errors
+/// Refuses everything but PrivateMessages with application content.
+pub fn admit_application(message: &MlsMessage) -> Result<(), RuleError> {
+    match message.description() {
+        MlsMessageDescription::PrivateProtocolMessage { content_type, .. }
+            if !matches!(content_type, ContentType::Commit | ContentType::Proposal) =>
+        {
+            Ok(())
+        }
+        _ => Err(RuleError::NotAnApplicationMessage),
     }
 }
 

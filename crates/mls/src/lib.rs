@@ -26,7 +26,7 @@ pub use account_rotation::KeyRotation;
 pub use capability::capabilities;
 pub use credential::{Claims, CredentialError, LeafCredential, account_key_hash};
 pub use error::{Leaf, RuleError};
-pub use handshake::{HandshakeKind, admit_handshake, read_handshake};
+pub use handshake::{HandshakeKind, admit_application, admit_handshake, read_handshake};
 pub use identity_provider::RoostIdentity;
 pub use join_proof::{InviteSecret, JoinGrant, JoinProof};
 pub use observer::{

@@ -11,6 +11,8 @@ pub use roost_wire::limit::{
 
 /// A JoinProof: the grant, the binding and their framing.
 pub const JOIN_PROOF_BYTES: usize = JOIN_GRANT_BYTES + 128;
+/// A leaf: its keys, credential, capabilities and extensions.
+pub const LEAF_BYTES: usize = 4 * 1024;
 /// The group policy extension.
 pub const POLICY_BYTES: usize = 2 * 1024;
 /// Accounts that may be administrators of one group.

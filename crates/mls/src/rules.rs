@@ -14,6 +14,7 @@ use crate::time::JudgementTime;
 use crate::{capability, limit};
 use mls_rs::group::proposal::AddProposal;
 use mls_rs::group::{GroupContext, Roster, Sender};
+use mls_rs::mls_rs_codec::MlsSize;
 use mls_rs::mls_rules::{
     CommitDirection, CommitOptions, CommitSource, EncryptionOptions, ProposalBundle, ProposalInfo,
 };
@@ -21,7 +22,7 @@ use mls_rs::{ExtensionList, MlsRules};
 use mls_rs_core::extension::ExtensionType;
 use mls_rs_core::group::{Member, ProposalType};
 use mls_rs_core::identity::SigningIdentity;
-use roost_wire::{AccountId, GroupId, Seconds};
+use roost_wire::{AccountId, GroupId, Malformed, Seconds};
 use std::collections::BTreeSet;
 
 /// The rules of a Roost group, for mls-rs.
@@ -246,6 +247,14 @@ impl<'a> Group<'a> {
 
     fn admit_added(&mut self, add: &AddProposal, time: &JudgementTime) -> Result<(), RuleError> {
         let now = time.now().ok_or(RuleError::NoTime)?;
+        if add.key_package().mls_encoded_len() > limit::KEY_PACKAGE_BYTES {
+            let max = limit::KEY_PACKAGE_BYTES;
+            return Err(Malformed::Long {
+                what: "key package",
+                max,
+            }
+            .into());
+        }
         let added = LeafCredential::parse(add.signing_identity())?;
         check_validity(&added, now)?;
         let expires = add.key_package().expiration()?;

@@ -10,6 +10,7 @@
     reason = "tests may panic"
 )]
 
+#[expect(dead_code, reason = "the kit serves several tests")]
 mod kit;
 
 use kit::{Device, GROUP, HonestConfig, Person, bytes, none, policy_for, tree};
@@ -92,7 +93,8 @@ fn openmls_derives_and_opens_as_our_vectors_say() {
         .crypto()
         .derive_hpke_keypair(config, b"roost vector")
         .unwrap();
-    assert_eq!(keys.private.as_ref() as &[u8], lines[0]);
+    let private: &[u8] = keys.private.as_ref();
+    assert_eq!(private, lines[0]);
     assert_eq!(keys.public, lines[1]);
 
     let config = HpkeConfig(

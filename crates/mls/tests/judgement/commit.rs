@@ -8,7 +8,7 @@ use mls_rs::{CipherSuite, ExtensionList, MlsMessage, ProtocolVersion};
 use roost_mls::error::Leaf;
 use roost_mls::join_proof::JOIN_PROOF_TYPE;
 use roost_mls::policy::PolicyError;
-use roost_mls::{GroupKind, RuleError, SUITE_CLASSIC, SUITE_DEFAULT, read_handshake};
+use roost_mls::{GroupKind, RuleError, SUITE_CLASSIC, SUITE_DEFAULT, limit, read_handshake};
 use roost_wire::{DeviceId, Seconds};
 
 #[test]
@@ -133,6 +133,37 @@ fn an_update_by_reference_is_refused() {
     let refusal = read_handshake(&bytes(&proposal)).unwrap_err();
     assert!(matches!(refusal, RuleError::Proposal(2, _)), "{refusal}");
     assert!(room.server.judge_proposal(&bytes(&proposal), NOW).is_err());
+}
+
+#[test]
+fn an_update_that_slipped_into_the_cache_is_left_out_of_the_next_commit() {
+    let (mut room, mut mallory) = room_with_mallory();
+    let proposal = mallory.propose_update(vec![]).unwrap();
+    room.members[0]
+        .group
+        .process_incoming_message(proposal)
+        .unwrap();
+
+    let next = room.members[0].group.commit(vec![]).unwrap();
+
+    room.accepts(&bytes(&next.commit_message));
+}
+
+#[test]
+fn a_remove_by_reference_is_refused() {
+    let (mut room, mut mallory) = room_with_mallory();
+    let proposal = mallory.propose_remove(1, vec![]).unwrap();
+
+    let refusal = read_handshake(&bytes(&proposal)).unwrap_err();
+    assert!(matches!(refusal, RuleError::Proposal(3, _)), "{refusal}");
+
+    room.members[0]
+        .group
+        .process_incoming_message(proposal)
+        .unwrap();
+    let commit = bytes(&mallory.commit(vec![]).unwrap().commit_message);
+    let refusal = room.members[0].receive(&commit, NOW).unwrap_err();
+    assert!(matches!(refusal, RuleError::Proposal(3, _)), "{refusal}");
 }
 
 #[test]
@@ -633,6 +664,57 @@ fn at_most_sixty_four_devices_are_added_at_once() {
     assert!(matches!(
         room.refuses(&bytes(&commit.commit_message)),
         RuleError::TooManyProposals
+    ));
+}
+
+#[test]
+fn a_leaf_with_a_forged_credential_is_refused() {
+    let (room, mut mallory) = room_with_mallory();
+    let (ada, ben) = (Person::new(3).device(1), Person::new(4).device(1));
+    // Ada's credential over Ben's device key.
+    let mut identity = ada.identity();
+    identity.signature_key = ben.identity().signature_key;
+    let forger = ben.lax_client_as(identity);
+
+    let commit = adding(&mut mallory, key_package(&forger));
+
+    let refusal = room.refuses(&bytes(&commit));
+    let expected = Leaf::Credential(roost_mls::CredentialError::Signature);
+    assert!(
+        matches!(refusal, RuleError::Leaf(leaf) if leaf == expected),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_bloated_leaf_or_key_package_is_refused() {
+    let (room, mut mallory) = room_with_mallory();
+    let mut bloated = ExtensionList::default();
+    let ballast = vec![0; limit::KEY_PACKAGE_BYTES];
+    bloated.set(mls_rs::Extension::new(
+        roost_mls::policy::POLICY_TYPE,
+        ballast,
+    ));
+
+    let builder = mallory
+        .commit_builder()
+        .set_leaf_node_extensions(bloated.clone());
+    let commit = builder.build().unwrap();
+    mallory.clear_pending_commit();
+    assert!(matches!(
+        room.refuses(&bytes(&commit.commit_message)),
+        RuleError::Malformed(_)
+    ));
+
+    let client = Person::new(3).device(1).client();
+    let from = time(limit::key_package_from(NOW, false));
+    let package = client
+        .generate_key_package_message(none(), bloated, Some(from))
+        .unwrap();
+    let commit = adding(&mut mallory, package);
+    assert!(matches!(
+        room.refuses(&bytes(&commit)),
+        RuleError::Malformed(_)
     ));
 }
 

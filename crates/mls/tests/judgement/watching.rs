@@ -3,7 +3,7 @@
 use crate::commit::{ObservedGroupFromStore, room_of_three};
 use crate::kit::*;
 use proptest::prelude::*;
-use roost_mls::{ObservedGroup, Observer, RuleError, read_handshake};
+use roost_mls::{ObservedGroup, Observer, RuleError, admit_application, read_handshake};
 use roost_wire::Epoch;
 
 #[test]
@@ -78,6 +78,27 @@ fn an_application_message_is_no_handshake() {
         .unwrap();
 
     assert!(read_handshake(&bytes(&message)).is_err());
+    admit_application(&message).unwrap();
+}
+
+#[test]
+fn an_encrypted_handshake_is_refused_as_either() {
+    let ada = Person::new(1);
+    let mut room = Room::founded(&ada, ada.device(1));
+    let device = Person::new(99).device(1);
+    let secretive = device.encrypting_client();
+    let mut mallory = room.add_client(&secretive);
+
+    let commit = mallory.commit(vec![]).unwrap().commit_message;
+
+    assert!(matches!(
+        read_handshake(&bytes(&commit)),
+        Err(RuleError::NotAHandshake)
+    ));
+    assert!(matches!(
+        admit_application(&commit),
+        Err(RuleError::NotAnApplicationMessage)
+    ));
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! People, devices and rooms: real mls-rs members and the server's observer side by side.
 
-#![allow(dead_code, reason = "each test binary uses its part of the kit")]
-
 use ed25519_dalek::SigningKey;
 use mls_rs::client_builder::{
     BaseConfig, MlsConfig, PaddingMode, WithCryptoProvider, WithIdentityProvider, WithMlsRules,
@@ -137,10 +135,16 @@ impl Device {
     }
 
     pub fn client(&self) -> Client<HonestConfig> {
-        let rules = RoostRules::new(
-            EncryptionOptions::new(false, PaddingMode::None),
-            self.time.clone(),
-        );
+        self.client_sending(EncryptionOptions::new(false, PaddingMode::None))
+    }
+
+    /// A client that encrypts its handshakes.
+    pub fn encrypting_client(&self) -> Client<HonestConfig> {
+        self.client_sending(EncryptionOptions::new(true, PaddingMode::None))
+    }
+
+    fn client_sending(&self, encryption: EncryptionOptions) -> Client<HonestConfig> {
+        let rules = RoostRules::new(encryption, self.time.clone());
         Client::builder()
             .identity_provider(RoostIdentity)
             .crypto_provider(HybridProvider::offering(&self.offered))
@@ -156,6 +160,11 @@ impl Device {
 
     /// A client that does whatever it is told, for playing the attacker.
     pub fn lax_client(&self) -> Client<LaxConfig> {
+        self.lax_client_as(self.identity())
+    }
+
+    /// The same under any identity.
+    pub fn lax_client_as(&self, identity: SigningIdentity) -> Client<LaxConfig> {
         Client::builder()
             .identity_provider(LaxIdentity)
             .crypto_provider(HybridProvider::offering(&self.offered))
@@ -166,7 +175,7 @@ impl Device {
             .key_package_lifetime(std::time::Duration::from_secs(
                 limit::KEY_PACKAGE_LIFETIME_SECONDS,
             ))
-            .signing_identity(self.identity(), self.secret.clone(), self.suite)
+            .signing_identity(identity, self.secret.clone(), self.suite)
             .build()
     }
 }
@@ -266,8 +275,12 @@ impl Room {
 
     /// The first member adds one that keeps no rules.
     pub fn add_lax(&mut self, device: &Device) -> Group<LaxConfig> {
-        let client = device.lax_client();
-        let welcome = self.commit_add(key_package(&client));
+        self.add_client(&device.lax_client())
+    }
+
+    /// The first member adds whoever this client is.
+    pub fn add_client<C: MlsConfig>(&mut self, client: &Client<C>) -> Group<C> {
+        let welcome = self.commit_add(key_package(client));
         let tree = tree(&self.members[0].group);
         client.join_group(Some(tree), &welcome, None).unwrap().0
     }
