@@ -50,7 +50,8 @@ pub fn build(workspace: &Workspace) -> Result<()> {
     let sums = checksums(&folder)?;
     fs::write(folder.join("SHA256SUMS"), &sums)?;
     print!("{sums}");
-    Ok(())
+    // The container's data folder: an image from nothing has no command to make one.
+    fs::create_dir(folder.join("data")).context("making data")
 }
 
 /// Each package alone, and with `--target`, so that the flags stay away from build scripts.
