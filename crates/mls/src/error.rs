@@ -68,6 +68,8 @@ pub enum RuleError {
     GroupInfo,
     #[error("the key package lives too long or is not valid now")]
     KeyPackageLifetime,
+    #[error("an encryption key in the tree is none")]
+    EncryptionKey,
     #[error("the stored snapshot cannot be read")]
     Snapshot,
     #[error("refused by MLS: {0}")]

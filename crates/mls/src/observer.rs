@@ -21,9 +21,9 @@ use mls_rs::external_client::{
     ExternalClient, ExternalGroup, ExternalReceivedMessage, ExternalSnapshot,
 };
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{CommitEffect, ExportedTree, NewEpoch, Sender};
+use mls_rs::group::{CommitEffect, ExportedTree, LeafIndex, NewEpoch, Sender};
 use mls_rs::mls_rules::{EncryptionOptions, ProposalInfo};
-use mls_rs::{CryptoProvider, MlsMessage};
+use mls_rs::{CipherSuiteProvider, CryptoProvider, MlsMessage};
 use mls_rs_core::crypto::CipherSuite;
 use mls_rs_core::extension::ExtensionType;
 use mls_rs_core::group::Member;
@@ -151,7 +151,9 @@ impl Observer {
             return Err(RuleError::NotNew);
         }
         check_group(group.group_context(), &group.roster())?;
-        ObservedGroup::new(group, time)
+        let founded = ObservedGroup::new(group, time)?;
+        founded.check_keys(0)?;
+        Ok(founded)
     }
 
     /// Reads a stored snapshot.
@@ -233,7 +235,8 @@ impl ObservedGroup {
         Observer::new().from_snapshot(bytes)
     }
 
-    /// Judges a commit as of `server_time`, on a copy.
+    /// Judges a commit as of `server_time`, on a copy. Beyond the rules it checks that new
+    /// encryption keys are keys.
     ///
     /// # Errors
     /// Every refusal of `read_handshake` and of the rules, another group or epoch, and whatever
@@ -258,7 +261,11 @@ impl ObservedGroup {
             CommitEffect::ReInit(_) => (None, true),
         };
         let author = next.leaf(commit.committer)?;
+        next.check_keys(commit.committer)?;
         let changes = self.changes(&next, epoch)?;
+        for added in &changes.added {
+            next.check_keys(added.leaf)?;
+        }
         let (committer, added) = if commit.is_external {
             (Committer::Joiner(author.clone()), vec![author])
         } else {
@@ -414,6 +421,26 @@ impl ObservedGroup {
 
     fn leaf(&self, index: u32) -> Result<LeafSummary, RuleError> {
         summary(&self.group.roster().member_with_index(index)?)
+    }
+
+    /// Whether the encryption keys of a leaf and of the nodes above it are keys. MLS does not look,
+    /// and one bad key would keep every other member from committing.
+    fn check_keys(&self, leaf: u32) -> Result<(), RuleError> {
+        let tree = self.group.exported_tree();
+        let index = LeafIndex::try_from(leaf)?;
+        let suite = HybridProvider::suite(self.suite()).ok_or(RuleError::Suite)?;
+        let own = tree.get_leaf(index)?.map(|leaf| &leaf.public_key);
+        let above = tree.filtered_direct_path(index)?;
+        let above = above.into_iter().flatten().map(|parent| &parent.public_key);
+        let sound = own
+            .into_iter()
+            .chain(above)
+            .all(|key| suite.kem_public_key_validate(key).is_ok());
+        if sound {
+            Ok(())
+        } else {
+            Err(RuleError::EncryptionKey)
+        }
     }
 
     /// What a commit did, by its proposals: a leaf index may be left and taken in one commit.

@@ -2,6 +2,8 @@
 
 use crate::commit::{ObservedGroupFromStore, room_of_three};
 use crate::kit::*;
+use mls_rs::MlsMessage;
+use mls_rs::mls_rs_codec::MlsEncode;
 use proptest::prelude::*;
 use roost_mls::{ObservedGroup, Observer, RuleError, admit_application, read_handshake};
 use roost_wire::Epoch;
@@ -130,6 +132,23 @@ fn the_server_sees_less_than_members_do() {
     assert!(room.members[1].receive(&commit, NOW).is_ok());
 }
 
+#[test]
+fn a_commit_that_would_wedge_the_group_with_a_broken_key_is_refused() {
+    let mut room = room_of_three();
+    let author = &mut room.members[1];
+    let commit = author.group.commit(vec![]).unwrap().commit_message;
+
+    let broken = with_broken_leaf_key(&commit, author);
+
+    assert!(room.server.judge_commit(&bytes(&commit), NOW).is_ok());
+    let refusal = room
+        .server
+        .judge_commit(&broken, NOW)
+        .map(drop)
+        .unwrap_err();
+    assert!(matches!(refusal, RuleError::EncryptionKey), "{refusal}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -190,4 +209,47 @@ fn feed(bytes: &[u8]) {
     let _ = observer.welcome_references(bytes);
     let _ = observer.found(bytes, bytes);
     let _ = ObservedGroup::from_snapshot(bytes);
+}
+
+/// The author's commit with bytes that are no ML-KEM key in its leaf, signed anew (RFC 9420,
+/// sections 5.1.2, 6.1 and 7.2).
+fn with_broken_leaf_key(commit: &MlsMessage, author: &Member) -> Vec<u8> {
+    const SIGNATURE: usize = 2 + 64;
+    const TAGS: usize = 2 * (1 + 48);
+    let original = bytes(commit);
+    let mut leaf = commit.commit_path_leaf_node().unwrap().clone();
+    let before = leaf.mls_encode_to_vec().unwrap();
+
+    leaf.public_key = vec![0xff; leaf.public_key.len()].into();
+    let mut signed = leaf.mls_encode_to_vec().unwrap();
+    signed.truncate(signed.len() - SIGNATURE);
+    signed.extend(vector(&GROUP));
+    signed.extend(author.index().to_be_bytes());
+    leaf.signature = sign(author, "LeafNodeTBS", &signed);
+
+    let at = original
+        .windows(before.len())
+        .position(|window| window == before)
+        .unwrap();
+    let mut broken = original[..at].to_vec();
+    broken.extend(leaf.mls_encode_to_vec().unwrap());
+    broken.extend(&original[at + before.len()..]);
+    let end = broken.len() - SIGNATURE - TAGS;
+    let mut signed = broken[..end].to_vec();
+    signed.extend(author.group.context().mls_encode_to_vec().unwrap());
+    let signature = vector(&sign(author, "FramedContentTBS", &signed));
+    broken.splice(end..end + SIGNATURE, signature);
+    broken
+}
+
+fn sign(author: &Member, label: &str, content: &[u8]) -> Vec<u8> {
+    let mut message = vector(format!("MLS 1.0 {label}").as_bytes());
+    message.extend(vector(content));
+    author.device.sign(&message).as_bytes().to_vec()
+}
+
+fn vector(bytes: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    mls_rs::mls_rs_codec::byte_vec::mls_encode(&bytes, &mut encoded).unwrap();
+    encoded
 }
