@@ -29,7 +29,8 @@ need_wasm() {
     if active_has_wasm || debian_has_wasm; then return; fi
     if command -v rustup >/dev/null; then
         echo "prerequisites: fetching the $wasm_target target"
-        timeout 300 rustup target add "$wasm_target" && return
+        if RUSTUP_AUTO_INSTALL=0 RUST_BACKTRACE=0 \
+            timeout 300 rustup target add "$wasm_target" 2>/dev/null; then return; fi
         echo "prerequisites: rustup could not fetch it; Debian's compiler will do"
     fi
     missing+=(rustc-web cargo-web rust-web-src lld)
