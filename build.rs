@@ -40,13 +40,25 @@ mod toolchain;
 use std::{
     env,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::{Context, Result};
 
 const PREBUILT: &str = "ROOST_WASM_PREBUILT";
 
-fn main() -> Result<()> {
+/// The error alone: a stack of this program's frames would hide the commands it names.
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<()> {
     let root = variable_path("CARGO_MANIFEST_DIR")?;
     let out = variable_path("OUT_DIR")?;
     let release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
