@@ -35,10 +35,6 @@ impl KeySeed {
         Self(seed)
     }
 
-    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
     pub(crate) fn signing_key(&self) -> SigningKey {
         SigningKey::from_bytes(&self.0)
     }

@@ -2,7 +2,7 @@
 //!
 //! Owns identity, MLS groups, content, the outbox and synchronisation: the only crate that holds
 //! plaintext and private keys. A shell (browser, terminal) owns clock, dice, storage and sockets
-//! and drives `Core::handle`; the contract between them is in [`port`].
+//! and drives [`Core::handle`]; the contract between them is in [`port`].
 //!
 //! ```text
 //! Input ──► Core::handle ──► Step { writes, effects, notices }
@@ -15,6 +15,7 @@
 
 mod command;
 pub mod content;
+mod core;
 mod group;
 mod identity;
 mod notice;
@@ -27,6 +28,7 @@ pub mod view;
 
 pub use command::Command;
 pub use content::{Emoji, MessageId};
+pub use core::{Core, OpenError};
 pub use notice::Notice;
 pub use port::{
     CallId, Dice, Effect, HttpCall, HttpReply, Input, Moment, Row, Step, Table, Unreachable, Write,

@@ -160,13 +160,37 @@ pub(crate) struct ConversationRecord {
     pub leavers: u32,
     /// Members, so that the overview needs no MLS state.
     #[n(20)]
-    pub members: Vec<AccountId>,
-    /// Log entry of the newest name.
+    pub members: Vec<MemberRecord>,
+    /// The newest name in the log; `name` may be ahead of it.
     #[n(21)]
-    pub named_at: Seq,
+    pub logged_name: Option<DisplayName>,
     /// Tries of the current commit or entry that lost their race.
     #[n(22)]
     pub lost: u32,
+    /// This device's own SelfRemove and its epoch.
+    #[n(23)]
+    pub leave: Option<SealedRecord>,
+}
+
+/// A member as of the last epoch that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct MemberRecord {
+    #[n(0)]
+    pub account: AccountId,
+    /// As the credential claims it.
+    #[n(1)]
+    pub name: DisplayName,
+    #[n(2)]
+    pub devices: u32,
+    #[n(3)]
+    pub is_admin: bool,
+}
+
+impl ConversationRecord {
+    pub(crate) fn has_member(&self, account: &AccountId) -> bool {
+        self.members.iter().any(|member| member.account == *account)
+    }
 }
 
 /// Another account and its pinned key.

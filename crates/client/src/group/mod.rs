@@ -9,8 +9,9 @@ mod roster;
 mod seal;
 mod store;
 
-pub(crate) use enter::{Bundle, Staged};
+pub(crate) use enter::{Bundle, Entered, Staged};
 pub(crate) use roster::{Leaf, LeafChanges, changes_of};
+pub(crate) use seal::{Addition, Changes, Commit, Signal, SignalKey, signal_epoch};
 pub(crate) use store::GroupStore;
 
 use crate::identity::Identity;
@@ -218,6 +219,10 @@ impl Mls {
 
     pub(crate) fn has(&self, group: &GroupId) -> bool {
         self.store.has(group)
+    }
+
+    pub(crate) fn epoch(&mut self, group: &GroupId) -> Result<Epoch, GroupError> {
+        Ok(Epoch::new(self.group(group)?.current_epoch()))
     }
 
     /// The server's time by which the next commit is built.

@@ -7,7 +7,7 @@ use mls_rs_core::group::Member;
 use roost_mls::credential::Claims;
 use roost_mls::join_proof::JOIN_PROOF_TYPE;
 use roost_mls::{JoinGrant, JoinProof, LeafCredential, RuleError};
-use roost_wire::{AccountId, DeviceId, GroupId, SignatureKey};
+use roost_wire::{AccountId, DeviceId, GroupId};
 use std::collections::BTreeSet;
 
 /// A leaf and what its credential claims.
@@ -15,7 +15,6 @@ use std::collections::BTreeSet;
 pub(crate) struct Leaf {
     pub index: u32,
     pub claims: Claims,
-    pub key: SignatureKey,
 }
 
 impl Leaf {
@@ -32,7 +31,6 @@ impl Leaf {
             LeafCredential::read_admitted(&member.signing_identity).map_err(RuleError::from)?;
         Ok(Self {
             index: member.index,
-            key: *credential.device_key(),
             claims: (*credential).clone(),
         })
     }
@@ -42,7 +40,6 @@ impl Leaf {
 #[derive(Debug, Default)]
 pub(crate) struct LeafChanges {
     pub committer: Option<AccountId>,
-    pub entered: Vec<Leaf>,
     /// Accounts that had no leaf before.
     pub new_accounts: BTreeSet<AccountId>,
     /// Accounts that have no leaf left.
@@ -83,22 +80,12 @@ pub(crate) fn changes_of(
     after: &[Leaf],
     commit: &CommitMessageDescription,
 ) -> LeafChanges {
-    let known = |leaves: &[Leaf], leaf: &Leaf| {
-        leaves
-            .iter()
-            .any(|other| other.index == leaf.index && other.device() == leaf.device())
-    };
     let (had, has) = (accounts_of(before), accounts_of(after));
     let authors = if commit.is_external { after } else { before };
     let author = authors.iter().find(|leaf| leaf.index == commit.committer);
     let (left, grant) = stated_in(before, commit);
     LeafChanges {
         committer: author.map(Leaf::account),
-        entered: after
-            .iter()
-            .filter(|leaf| !known(before, leaf))
-            .cloned()
-            .collect(),
         new_accounts: has.difference(&had).copied().collect(),
         gone_accounts: had.difference(&has).copied().collect(),
         left,

@@ -1,0 +1,145 @@
+//! What the account keeps with the server: key packages, and the list of its groups. Also when to
+//! wake up, and when everything is done.
+
+use super::Core;
+use super::net::{Call, Wanted};
+use super::turn::Turn;
+use crate::notice::Notice;
+use crate::port::Moment;
+use crate::record::{Kind, Stage};
+use roost_wire::api::{ListMemberships, Memberships, PutKeyPackages};
+use roost_wire::{Blob, List, Seconds, limit};
+
+/// Before its end of life a last resort package is replaced.
+const LAST_RESORT_RENEWAL_SECONDS: u64 = limit::LAST_RESORT_DAYS * 86_400 / 3 * 2;
+
+impl Core {
+    pub(super) fn pump_account(&mut self, turn: &mut Turn<'_>) {
+        self.pump_renewal(turn);
+        self.pump_key_packages(turn);
+        self.pump_people(turn);
+        self.pump_redeeming(turn);
+        self.pump_invites(turn);
+        if self.net.memberships_due {
+            self.call(Call::Memberships, &ListMemberships {}, turn);
+        }
+    }
+
+    fn pump_key_packages(&mut self, turn: &mut Turn<'_>) {
+        let now = self.net.server_time(turn.now);
+        let last_resort_due = self
+            .session
+            .last_resort_put
+            .is_none_or(|put| now.get().saturating_sub(put.get()) > LAST_RESORT_RENEWAL_SECONDS);
+        let due = self.session.packages_put.is_none() || self.session.refill || last_resort_due;
+        if !due || !self.net.is_ready_for(&Call::KeyPackages, turn.now) {
+            return;
+        }
+        if self.net.packages.is_none() {
+            self.net.packages = self.make_key_packages(last_resort_due, now);
+        }
+        if let Some(request) = self.net.packages.clone() {
+            self.call(Call::KeyPackages, &request, turn);
+        }
+    }
+
+    fn make_key_packages(&mut self, last_resort: bool, now: Seconds) -> Option<PutKeyPackages> {
+        self.mls.store().drop_key_packages(Some(now.get()));
+        let mut one_time = Vec::new();
+        for _ in 0..limit::KEY_PACKAGES_KEPT {
+            let package = self.mls.key_package(false, now).ok()?;
+            one_time.push(Blob::new(package).ok()?);
+        }
+        let last_resort = if last_resort {
+            Some(Blob::new(self.mls.key_package(true, now).ok()?).ok()?)
+        } else {
+            None
+        };
+        Some(PutKeyPackages {
+            one_time: List::capped(one_time),
+            last_resort,
+            replace: self.session.packages_put.is_none(),
+        })
+    }
+
+    pub(super) fn on_key_packages_put(&mut self, turn: &mut Turn<'_>) {
+        let now = self.net.server_time(turn.now);
+        let put = self.net.packages.take();
+        self.session.packages_put = Some(now);
+        self.session.refill = false;
+        if put.is_some_and(|put| put.last_resort.is_some()) {
+            self.session.last_resort_put = Some(now);
+        }
+        self.store_session();
+    }
+
+    /// The private keys of earlier packages may be in use elsewhere: make new ones only.
+    pub(super) fn replace_key_packages(&mut self) {
+        self.mls.store().drop_key_packages(None);
+        self.net.packages = None;
+        self.session.packages_put = None;
+        self.session.last_resort_put = None;
+        self.store_session();
+    }
+
+    /// Groups of the account in which this device is not yet: it enters them.
+    pub(super) fn on_memberships(&mut self, memberships: Memberships, turn: &mut Turn<'_>) {
+        self.net.memberships_due = false;
+        for group in memberships.groups.into_vec() {
+            self.on_place_in_group(group, turn);
+        }
+    }
+
+    pub(super) fn on_place_in_group(&mut self, group: roost_wire::GroupId, turn: &mut Turn<'_>) {
+        let known = self
+            .conversations
+            .get(&group)
+            .map(|found| found.record.stage);
+        match known {
+            None => self.begin(group, Kind::Group, Stage::Entering, turn),
+            Some(Stage::Left | Stage::Removed | Stage::Gone) => {
+                // In again: by another of our devices, or added anew while its Welcome is on the
+                // way, which will find the group being entered.
+                self.set_stage(&group, Stage::Entering, turn);
+            }
+            Some(Stage::Founding | Stage::Welcomed { .. } | Stage::Entering | Stage::Live) => {}
+        }
+    }
+
+    /// When to be called again without other input.
+    pub(super) fn next_wake(&self, now: Moment) -> Option<Moment> {
+        let typing = self
+            .conversations
+            .values()
+            .flat_map(|conversation| conversation.typing.values().copied());
+        if self.net.wanted == Wanted::Off && self.joining.is_none() && self.linking.is_none() {
+            return typing.filter(|moment| *moment > now).min();
+        }
+        let intents = self.intents.values().map(|intent| intent.not_before);
+        let updates = self
+            .conversations
+            .values()
+            .filter_map(|found| found.record.update_due);
+        let later = intents.chain(updates).map(|time| self.net.moment_of(time));
+        later
+            .chain(typing)
+            .chain(self.net.next_try(now))
+            .chain(self.net.socket.ack_at())
+            .filter(|moment| *moment > now)
+            .min()
+    }
+
+    /// Notices the end of `SyncOnce`, and a change of the connection.
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        let done = self.net.is_idle() && self.joining.is_none() && self.linking.is_none();
+        if self.net.wanted == Wanted::Once && done && !self.net.is_about_to_retry(turn.now) {
+            self.net.wanted = Wanted::Off;
+            turn.notify(Notice::Settled);
+        }
+        let connection = self.connection();
+        if self.net.last_connection.replace(connection) != Some(connection) {
+            turn.notify(Notice::ConnectionChanged);
+        }
+        self.forget_old_typing(turn);
+    }
+}

@@ -1,0 +1,272 @@
+//! Commits and proposals from the log, one's own among them.
+//!
+//! Owns what a change of members means for the conversation, and what happens to a commit that has
+//! to be refused: the group stays where it was, the server is told, and its remedy is followed.
+
+use super::Core;
+use super::net::Call;
+use super::turn::Turn;
+use crate::content::Item;
+use crate::group::{LeafChanges, changes_of};
+use crate::notice::Notice;
+use crate::record::{EventRecord, RefusedCommit, Stage, Wish};
+use crate::repair::Trouble;
+use mls_rs::group::ReceivedMessage;
+use roost_wire::api::{Remedy, ReportVerdict, Verdict, VerdictTaken};
+use roost_wire::log::LogEntry;
+use roost_wire::{EntryHash, Epoch, GroupId, Seq};
+
+/// The server is asked this often what is to become of a refused commit; then the device enters
+/// the group anew.
+const VERDICT_ASKS_MAX: u32 = 6;
+/// Reports of merged commits that may wait.
+const VERDICTS_WAITING_MAX: usize = 64;
+
+impl Core {
+    pub(super) fn on_commit(
+        &mut self,
+        group: &GroupId,
+        entry: &LogEntry,
+        body: &[u8],
+        turn: &mut Turn<'_>,
+    ) {
+        let Ok(current) = self.mls.epoch(group) else {
+            return self.lose_state(group, turn);
+        };
+        if entry.epoch < current {
+            return;
+        }
+        if entry.epoch > current {
+            return self.enter_anew(group, Trouble::StateLost, turn);
+        }
+        self.keep_signal_key(group);
+        let before = self.mls.leaves(group).unwrap_or_default();
+        match self.mls.apply_handshake(group, body, entry.time) {
+            Ok(ReceivedMessage::Commit(commit)) => {
+                if self.mls.save_with_tree(group).is_err() {
+                    return self.lose_state(group, turn);
+                }
+                let after = self.mls.leaves(group).unwrap_or_default();
+                let changes = changes_of(&before, &after, &commit);
+                self.on_merged(group, entry, &changes, turn);
+            }
+            Ok(_) | Err(_) => self.refuse_commit(group, entry, turn),
+        }
+    }
+
+    fn on_merged(
+        &mut self,
+        group: &GroupId,
+        entry: &LogEntry,
+        changes: &LeafChanges,
+        turn: &mut Turn<'_>,
+    ) {
+        self.settle_own_commit(group, &entry.hash, turn);
+        self.note_events(group, entry, changes);
+        if changes.removed_us {
+            let me = self.me.as_ref().map(|me| me.account);
+            let left = me.is_some_and(|me| changes.left.contains(&me));
+            let stage = if left { Stage::Left } else { Stage::Removed };
+            if let Some(conversation) = self.conversations.get_mut(group) {
+                conversation.advance(entry.seq, entry.hash);
+            }
+            self.end(group, stage, turn);
+            return;
+        }
+        self.note_roster(group, turn);
+        let own = self.is_own_commit(changes);
+        let next_update = self.next_update(turn);
+        if let Some(conversation) = self.change(group) {
+            conversation.record.leavers = 0;
+            conversation.record.leave = None;
+            conversation.undecryptable = 0;
+            if own {
+                conversation.record.update_due = Some(next_update);
+            } else if conversation.verdicts.len() < VERDICTS_WAITING_MAX {
+                conversation.verdicts.push((entry.seq, entry.hash));
+            }
+        }
+        self.welcome_newcomers(group, changes, turn);
+    }
+
+    /// An own commit that came back is done; one that another commit overtook is derived anew.
+    fn settle_own_commit(&mut self, group: &GroupId, hash: &EntryHash, turn: &mut Turn<'_>) {
+        let commit = self
+            .conversations
+            .get(group)
+            .and_then(|found| found.commit.clone());
+        let Some(commit) = commit else {
+            return;
+        };
+        self.set_commit(group, None);
+        if EntryHash::of(&commit.commit) == *hash {
+            // What is left of the wish (a second batch of people) is found out by deriving again.
+            let again = self
+                .intents
+                .get(&(*group, commit.intent))
+                .map(|intent| &intent.wish);
+            if !matches!(again, Some(Wish::Add(_) | Wish::Leave)) {
+                self.drop_intent(group, commit.intent);
+            }
+        } else {
+            self.retry_intent(group, commit.intent, turn);
+        }
+    }
+
+    fn is_own_commit(&self, changes: &LeafChanges) -> bool {
+        changes
+            .committer
+            .is_some_and(|committer| self.is_me(&committer))
+    }
+
+    fn note_events(&mut self, group: &GroupId, entry: &LogEntry, changes: &LeafChanges) {
+        let by = changes.committer;
+        let mut events = Vec::new();
+        for who in changes.new_accounts.iter().copied() {
+            match (changes.is_external, by) {
+                (false, Some(by)) => events.push(EventRecord::Added { who, by }),
+                (true, _) | (_, None) => events.push(EventRecord::JoinedByLink(who)),
+            }
+        }
+        for who in changes.gone_accounts.iter().copied() {
+            match by {
+                Some(by) if !changes.left.contains(&who) => {
+                    events.push(EventRecord::Removed { who, by });
+                }
+                Some(_) | None => events.push(EventRecord::Left(who)),
+            }
+        }
+        for event in events {
+            self.append_event(group, event, Some(entry.seq), entry.time);
+        }
+    }
+
+    /// Newcomers cannot read what was said before: whoever let them in tells them the name.
+    fn welcome_newcomers(&mut self, group: &GroupId, changes: &LeafChanges, turn: &mut Turn<'_>) {
+        if changes.new_accounts.is_empty() {
+            return;
+        }
+        let key = self.me.as_ref().map(|me| me.device_key());
+        let granted = changes
+            .grant
+            .as_ref()
+            .is_some_and(|grant| Some(grant.inviter) == key);
+        let added = !changes.is_external && self.is_own_commit(changes);
+        let name = self
+            .conversations
+            .get(group)
+            .and_then(|found| found.record.name.clone());
+        if let Some(name) = name.filter(|_| granted || added) {
+            self.say(group, &Item::RoomName { name }, turn);
+        }
+    }
+
+    fn refuse_commit(&mut self, group: &GroupId, entry: &LogEntry, turn: &mut Turn<'_>) {
+        self.mls.forget(group);
+        let (seq, hash) = (entry.seq, entry.hash);
+        // The server accepted it, so it may be ours that no longer fits.
+        if let Some(index) = self.drop_commit(group) {
+            self.retry_intent(group, index, turn);
+        }
+        if let Some(conversation) = self.change(group) {
+            let asked = 0;
+            conversation.record.refused = Some(RefusedCommit { seq, hash, asked });
+        }
+        self.trouble(group, Trouble::CommitRefused, turn);
+        turn.notify(Notice::ConversationsChanged);
+    }
+
+    /// Somebody asks to leave: one of the others commits it, the lower leaves first.
+    pub(super) fn on_proposal(
+        &mut self,
+        group: &GroupId,
+        entry: &LogEntry,
+        body: &[u8],
+        turn: &mut Turn<'_>,
+    ) {
+        let own = self
+            .conversations
+            .get(group)
+            .and_then(|found| found.record.leave.as_ref());
+        if own.is_some_and(|own| own.bytes == body) {
+            return;
+        }
+        let current = self.mls.epoch(group).unwrap_or(Epoch::new(0));
+        if entry.epoch < current {
+            return;
+        }
+        let applied = self.mls.apply_handshake(group, body, entry.time);
+        if !matches!(applied, Ok(ReceivedMessage::Proposal(_))) || self.mls.save(group).is_err() {
+            self.mls.forget(group);
+            self.trouble(group, Trouble::BadEntry, turn);
+            return;
+        }
+        if let Some(conversation) = self.change(group) {
+            conversation.record.leavers = conversation.record.leavers.saturating_add(1);
+        }
+        let rank = self.rank(group);
+        let delay = rank.saturating_mul(2).min(60).saturating_add(turn.below(2));
+        if !self.has_wish(group, &Wish::LetGo) {
+            self.intend(group, Wish::LetGo, delay, turn);
+        }
+    }
+
+    /// How many leaves stand before this device's own.
+    fn rank(&mut self, group: &GroupId) -> u64 {
+        let own = self.mls.own_index(group).unwrap_or(0);
+        let leaves = self.mls.leaves(group).unwrap_or_default();
+        let before = leaves.iter().filter(|leaf| leaf.index < own).count();
+        u64::try_from(before).unwrap_or(u64::MAX)
+    }
+
+    /// Tells the server what became of commits here.
+    pub(super) fn pump_verdicts(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        let Some(conversation) = self.conversations.get_mut(group) else {
+            return;
+        };
+        let (seq, hash, verdict) = if let Some(refused) = conversation.record.refused {
+            (refused.seq, refused.hash, Verdict::Refused)
+        } else if let Some((seq, hash)) = conversation.verdicts.pop() {
+            (seq, hash, Verdict::Merged)
+        } else {
+            return;
+        };
+        let request = ReportVerdict {
+            group: *group,
+            seq,
+            hash,
+            verdict,
+        };
+        self.call(Call::Verdict(*group, seq), &request, turn);
+    }
+
+    pub(super) fn on_verdict_taken(
+        &mut self,
+        group: &GroupId,
+        seq: Seq,
+        taken: VerdictTaken,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(conversation) = self.change(group) else {
+            return;
+        };
+        let Some(refused) = &mut conversation.record.refused else {
+            return;
+        };
+        if refused.seq != seq {
+            return;
+        }
+        refused.asked = refused.asked.saturating_add(1);
+        let asked = refused.asked;
+        // The answer may be in the log already.
+        conversation.fetch = true;
+        if taken.remedy == Remedy::Rejoin || asked >= VERDICT_ASKS_MAX {
+            self.enter_anew(group, Trouble::CommitRefused, turn);
+        } else {
+            let jitter = turn.below(1_000);
+            let wait = 1_u32.checked_shl(asked).unwrap_or(60);
+            let call = Call::Verdict(*group, seq);
+            self.net.cool(call, turn.now, Some(wait), jitter);
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! Getting into groups: founding them, Welcomes, external commits, and entering anew as repair.
+//!
+//! Owns the rule that what was staged replaces the old state only after the server's answer, in
+//! one transaction, and is thrown away when the race was lost.
+
+use super::Core;
+use super::net::Call;
+use super::turn::Turn;
+use crate::group::{Bundle, Entered};
+use crate::notice::Notice;
+use crate::record::{EventRecord, IntentRecord, Kind, Stage, Wish};
+use crate::repair::Trouble;
+use roost_mls::{GroupKind, GroupPolicy, InviteSecret, JoinGrant, JoinProof, limit};
+use roost_wire::api::{
+    Accepted, FetchGroupInfo, FetchTree, FoundGroup, GroupInfoBundle, SubmitCommit, Tree,
+};
+use roost_wire::{
+    AccountId, ApiError, Blob, DisplayName, EntryHash, ErrorCode, GroupId, List, Seconds, Seq,
+};
+
+impl Core {
+    pub(super) fn start_direct(&mut self, account: AccountId, turn: &mut Turn<'_>) {
+        if self.is_me(&account) {
+            turn.refuse("A direct conversation needs another person.");
+            return;
+        }
+        if let Some(group) = self.direct_with(&account) {
+            turn.notify(Notice::Opened(group));
+            return;
+        }
+        let Some(me) = self.me.as_ref().map(|me| me.account) else {
+            turn.refuse("There is no account on this device yet.");
+            return;
+        };
+        self.found(Kind::Direct(account), None, &[me, account], turn);
+    }
+
+    pub(super) fn create_group(
+        &mut self,
+        name: &str,
+        members: Vec<AccountId>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(me) = self.me.as_ref().map(|me| me.account) else {
+            turn.refuse("There is no account on this device yet.");
+            return;
+        };
+        let Ok(name) = DisplayName::new(name) else {
+            turn.refuse("A group's name has 1 to 40 characters.");
+            return;
+        };
+        let mut everyone = members;
+        everyone.retain(|account| *account != me);
+        everyone.insert(0, me);
+        self.found(Kind::Group, Some(name), &everyone, turn);
+    }
+
+    fn found(
+        &mut self,
+        kind: Kind,
+        name: Option<DisplayName>,
+        everyone: &[AccountId],
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(me) = &self.me else {
+            return;
+        };
+        let (me, server_key) = (me.account, me.server_key);
+        let (policy_kind, admins) = match kind {
+            Kind::Direct(_) => (GroupKind::Direct, everyone),
+            Kind::Group => (GroupKind::Group, &[me][..]),
+        };
+        let group = GroupId::new(turn.sixteen());
+        let now = self.net.server_time(turn.now);
+        let made = GroupPolicy::new(server_key, policy_kind, admins)
+            .ok()
+            .and_then(|policy| self.mls.create(group, &policy, now).ok());
+        if made.is_none() {
+            turn.refuse("The conversation could not be made.");
+            return;
+        }
+        self.begin(group, kind, Stage::Founding, turn);
+        self.provisional_name(&group, name, None);
+        self.note_roster(&group, turn);
+        self.append_event(&group, EventRecord::Created(me), None, now);
+        let others: Vec<_> = everyone
+            .iter()
+            .copied()
+            .filter(|account| *account != me)
+            .collect();
+        if !others.is_empty() {
+            self.intend(&group, Wish::Add(others), 0, turn);
+        }
+        turn.notify(Notice::Opened(group));
+    }
+
+    pub(super) fn pump_founding(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        if !self.net.is_ready_for(&Call::Found(*group), turn.now) {
+            return;
+        }
+        let Ok(Bundle { group_info, tree }) = self.mls.bundle(group) else {
+            self.set_stage(group, Stage::Gone, turn);
+            return;
+        };
+        if let (Ok(group_info), Ok(tree)) = (Blob::new(group_info), Blob::new(tree)) {
+            self.call(Call::Found(*group), &FoundGroup { group_info, tree }, turn);
+        }
+    }
+
+    pub(super) fn on_founded(&mut self, group: &GroupId, accepted: Accepted, turn: &mut Turn<'_>) {
+        let due = self.first_update(turn);
+        if let Some(conversation) = self.change(group) {
+            conversation.record.cursor = accepted.seq;
+            conversation.record.update_due = Some(due);
+            conversation.fetch = false;
+            conversation.caught_up = true;
+        }
+        self.set_stage(group, Stage::Live, turn);
+    }
+
+    pub(super) fn on_found_refused(
+        &mut self,
+        group: &GroupId,
+        error: &ApiError,
+        turn: &mut Turn<'_>,
+    ) {
+        if !error.code.is_passing() && error.code != ErrorCode::NotSignedIn {
+            self.fail(group, &error.message, turn);
+            self.end(group, Stage::Gone, turn);
+        }
+    }
+
+    pub(super) fn pump_welcomed(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        let Some(Stage::Welcomed { epoch, .. }) = self.stage(group) else {
+            return;
+        };
+        let request = FetchTree {
+            group: *group,
+            epoch,
+        };
+        self.call(Call::Tree(*group), &request, turn);
+    }
+
+    pub(super) fn on_tree(&mut self, group: &GroupId, tree: &Tree, turn: &mut Turn<'_>) {
+        let Some(Stage::Welcomed { seq, .. }) = self.stage(group) else {
+            return;
+        };
+        let welcome = self
+            .conversations
+            .get(group)
+            .and_then(|found| found.welcome.clone());
+        let Some(welcome) = welcome else {
+            return;
+        };
+        self.set_welcome(group, None);
+        let joined = self.mls.join(group, &welcome.welcome, tree.tree.as_bytes());
+        match joined {
+            Ok(entered) if self.may_reach_us(&entered) => {
+                self.settle_in(group, seq, entered, turn);
+            }
+            Ok(_) | Err(_) => {
+                self.mls.delete(group);
+                self.troubles.count(Trouble::WelcomeRefused);
+                // The account may have its place all the same: enter by ourselves.
+                self.set_stage(group, Stage::Entering, turn);
+            }
+        }
+    }
+
+    pub(super) fn on_tree_refused(
+        &mut self,
+        group: &GroupId,
+        error: &ApiError,
+        turn: &mut Turn<'_>,
+    ) {
+        if !error.code.is_passing() && error.code != ErrorCode::NotSignedIn {
+            self.set_welcome(group, None);
+            self.set_stage(group, Stage::Entering, turn);
+        }
+    }
+
+    /// The adder's key must be the one pinned for its account.
+    fn may_reach_us(&self, entered: &Entered) -> bool {
+        entered
+            .adder
+            .as_ref()
+            .is_some_and(|adder| self.is_expected(&adder.account(), &adder.claims.account_key))
+    }
+
+    /// Enters a group anew: the old state is kept until the new one is accepted, but no longer used.
+    pub(super) fn enter_anew(&mut self, group: &GroupId, trouble: Trouble, turn: &mut Turn<'_>) {
+        let is_live = self.stage(group) == Some(Stage::Live);
+        let Some(conversation) = self.change(group).filter(|_| is_live) else {
+            return;
+        };
+        conversation.record.stage = Stage::Entering;
+        conversation.record.rejoining = true;
+        conversation.record.refused = None;
+        conversation.followed = false;
+        self.troubles.count(trouble);
+        self.mls.forget(group);
+        self.set_commit(group, None);
+        let group = *group;
+        turn.notify(Notice::Repairing { group, trouble });
+        turn.notify(Notice::ConversationsChanged);
+    }
+
+    pub(super) fn pump_entering(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        let Some(conversation) = self.conversations.get(group) else {
+            return;
+        };
+        let Some(entry) = &conversation.entry else {
+            let group = *group;
+            self.call(Call::Info(group), &FetchGroupInfo { group }, turn);
+            return;
+        };
+        if !self.net.is_ready_for(&Call::Enter(*group), turn.now) {
+            return;
+        }
+        let parts = (
+            Blob::new(entry.commit.clone()),
+            Blob::new(entry.group_info.clone()),
+        );
+        let (Ok(commit), Ok(group_info)) = parts else {
+            self.set_entry(group, None);
+            return;
+        };
+        let request = SubmitCommit {
+            group: *group,
+            commit,
+            group_info,
+            welcomes: List::default(),
+            state: self.session.state,
+        };
+        self.call(Call::Enter(*group), &request, turn);
+    }
+
+    pub(super) fn on_group_info(
+        &mut self,
+        group: &GroupId,
+        bundle: GroupInfoBundle,
+        turn: &mut Turn<'_>,
+    ) {
+        if self.stage(group) != Some(Stage::Entering) {
+            return;
+        }
+        self.net.set_time(bundle.time, turn.now);
+        let parts = Bundle {
+            group_info: bundle.group_info.into_bytes(),
+            tree: bundle.tree.into_bytes(),
+        };
+        let proof = self.proof_for(group);
+        match self
+            .mls
+            .stage_entry(group, &parts, proof.as_ref(), bundle.time)
+        {
+            Ok(staged) => {
+                self.count_state();
+                self.set_entry(group, Some(staged));
+            }
+            Err(_) => {
+                self.troubles.count(Trouble::BadAnswer);
+                let jitter = turn.below(5_000);
+                self.net.cool(Call::Info(*group), turn.now, None, jitter);
+                self.give_up_entering_after(group, turn);
+            }
+        }
+    }
+
+    pub(super) fn on_group_info_refused(
+        &mut self,
+        group: &GroupId,
+        error: &ApiError,
+        turn: &mut Turn<'_>,
+    ) {
+        if matches!(
+            error.code,
+            ErrorCode::NotFound | ErrorCode::Refused | ErrorCode::Gone
+        ) {
+            self.end(group, Stage::Gone, turn);
+        }
+    }
+
+    pub(super) fn on_entered(&mut self, group: &GroupId, accepted: Accepted, turn: &mut Turn<'_>) {
+        let entry = self
+            .conversations
+            .get(group)
+            .and_then(|found| found.entry.clone());
+        let Some(staged) = entry else {
+            return;
+        };
+        let hash = EntryHash::of(&staged.commit);
+        self.set_entry(group, None);
+        match self.mls.adopt(group, staged) {
+            Ok(entered) => {
+                self.settle_in(group, accepted.seq, entered, turn);
+                if let Some(conversation) = self.change(group) {
+                    conversation.record.hashes = vec![(accepted.seq, hash)];
+                }
+            }
+            Err(_) => self.troubles.count(Trouble::StateLost),
+        }
+    }
+
+    pub(super) fn on_entry_refused(
+        &mut self,
+        group: &GroupId,
+        error: &ApiError,
+        turn: &mut Turn<'_>,
+    ) {
+        if error.code.is_passing() || error.code == ErrorCode::NotSignedIn {
+            return;
+        }
+        // Lost a race, or not (or no longer) allowed: throw it away and look again.
+        self.set_entry(group, None);
+        let jitter = turn.below(2_000);
+        self.net.cool(Call::Info(*group), turn.now, Some(0), jitter);
+        if error.code != ErrorCode::Stale {
+            self.give_up_entering_after(group, turn);
+        }
+    }
+
+    /// This device is in: takes over the group's facts and goes on from `seq`.
+    fn settle_in(&mut self, group: &GroupId, seq: Seq, entered: Entered, turn: &mut Turn<'_>) {
+        let due = self.first_update(turn);
+        let now = self.net.server_time(turn.now);
+        let me = self.me.as_ref().map(|me| me.account);
+        let Some(conversation) = self.change(group) else {
+            return;
+        };
+        let record = &mut conversation.record;
+        let again = std::mem::take(&mut record.rejoining);
+        let by_link = record.invitation.take().is_some();
+        let skipped = again && seq.get() > record.cursor.get().saturating_add(1);
+        record.stage = Stage::Live;
+        record.cursor = seq;
+        record.entered = entered.epoch;
+        record.hashes.clear();
+        record.update_due = Some(due);
+        record.refused = None;
+        record.leaving = false;
+        record.lost = 0;
+        record.leavers = 0;
+        record.leave = None;
+        let others = entered.leaves.iter().map(crate::group::Leaf::account);
+        let other = others.into_iter().find(|account| Some(*account) != me);
+        if let (GroupKind::Direct, Some(other)) = (entered.policy.kind, other) {
+            record.kind = Kind::Direct(other);
+        }
+        conversation.fetch = false;
+        conversation.caught_up = false;
+        conversation.followed = false;
+        conversation.undecryptable = 0;
+        conversation.signal_keys.clear();
+        self.forget_heard(group);
+        self.unseal_all(group);
+        self.note_roster(group, turn);
+        let by = entered.adder.map(|adder| adder.account());
+        let event = match (again, by_link, me) {
+            (true, _, _) if skipped => Some(EventRecord::Rejoined),
+            (true, _, _) => None,
+            (false, true, Some(me)) => Some(EventRecord::JoinedByLink(me)),
+            (false, _, _) => Some(EventRecord::Entered(by)),
+        };
+        if let Some(event) = event {
+            self.append_event(group, event, Some(seq), now);
+        }
+        turn.notify(Notice::ConversationsChanged);
+    }
+
+    /// Ends this device's part in a group: state is wiped, history stays.
+    pub(super) fn end(&mut self, group: &GroupId, stage: Stage, turn: &mut Turn<'_>) {
+        self.mls.delete(group);
+        self.set_commit(group, None);
+        self.set_entry(group, None);
+        self.set_welcome(group, None);
+        self.drop_intents(group);
+        self.fail_outbox(group, "You are no longer in this conversation.");
+        if let Some(conversation) = self.change(group) {
+            conversation.record.refused = None;
+            conversation.record.leaving = false;
+            conversation.record.update_due = None;
+            conversation.record.rejoining = false;
+            conversation.signal_keys.clear();
+            conversation.typing.clear();
+        }
+        self.set_stage(group, stage, turn);
+    }
+
+    pub(super) fn stage(&self, group: &GroupId) -> Option<Stage> {
+        self.conversations
+            .get(group)
+            .map(|found| found.record.stage)
+    }
+
+    pub(super) fn fail(&mut self, group: &GroupId, reason: &str, turn: &mut Turn<'_>) {
+        turn.notify(Notice::Failed {
+            group: Some(*group),
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// After too many refusals of something well formed, the group is out of reach.
+    fn give_up_entering_after(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        let Some(conversation) = self.change(group) else {
+            return;
+        };
+        conversation.record.lost = conversation.record.lost.saturating_add(1);
+        if conversation.record.lost >= roost_wire::limit::COMMIT_TRIES {
+            self.fail(group, "This conversation could not be entered.", turn);
+            self.end(group, Stage::Gone, turn);
+        }
+    }
+
+    fn proof_for(&self, group: &GroupId) -> Option<JoinProof> {
+        let conversation = self.conversations.get(group)?;
+        let invitation = conversation.record.invitation.as_ref()?;
+        let grant = JoinGrant::parse(&invitation.grant).ok()?;
+        let joiner = self.me.as_ref()?.credential().ok()?;
+        JoinProof::new(grant, &joiner, &InviteSecret::new(invitation.secret)).ok()
+    }
+
+    /// A first update commit is due within a day of entering.
+    fn first_update(&self, turn: &mut Turn<'_>) -> Seconds {
+        let hour = 3_600;
+        let rest = limit::FIRST_UPDATE_SECONDS.saturating_sub(hour);
+        let after = hour.saturating_add(turn.below(rest));
+        self.net.server_time(turn.now).plus(after)
+    }
+
+    pub(super) fn intend(
+        &mut self,
+        group: &GroupId,
+        wish: Wish,
+        delay_s: u64,
+        turn: &mut Turn<'_>,
+    ) {
+        let not_before = match delay_s {
+            0 => Seconds::new(0),
+            delay => self.net.server_time(turn.now).plus(delay),
+        };
+        self.add_intent(
+            group,
+            IntentRecord {
+                wish,
+                not_before,
+                tries: 0,
+            },
+        );
+    }
+}

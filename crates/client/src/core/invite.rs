@@ -1,0 +1,130 @@
+//! Making invite links: the secret stays in the link's fragment, the server gets its public key.
+
+use super::Core;
+use super::net::{Call, Wanted};
+use super::turn::Turn;
+use crate::notice::Notice;
+use roost_mls::join_proof::GrantClaims;
+use roost_mls::{InviteSecret, JoinGrant};
+use roost_wire::api::CreateInvite;
+use roost_wire::link::{InviteLink, InviterPrint};
+use roost_wire::{ApiError, Blob, GroupId, InviteId, Seconds, limit};
+
+/// An invite that the server has not confirmed yet. It is not stored: the link was shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct PendingInvite {
+    invite: InviteId,
+    secret: [u8; 16],
+    group: Option<GroupId>,
+    expires: Seconds,
+}
+
+impl std::fmt::Debug for PendingInvite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PendingInvite({})", self.invite)
+    }
+}
+
+impl Core {
+    pub(super) fn create_invite(
+        &mut self,
+        group: Option<GroupId>,
+        uses: u32,
+        days: u64,
+        turn: &mut Turn<'_>,
+    ) {
+        if !(1..=limit::INVITE_USES_MAX).contains(&uses)
+            || !(1..=limit::INVITE_DAYS_MAX).contains(&days)
+        {
+            turn.refuse("An invite has 1 to 1,000 uses and lasts 1 to 90 days.");
+            return;
+        }
+        let usable = |group: &GroupId| {
+            self.conversations
+                .get(group)
+                .is_some_and(super::Conversation::is_usable)
+        };
+        if group.as_ref().is_some_and(|group| !usable(group)) {
+            turn.refuse("This conversation is not ready for invitations.");
+            return;
+        }
+        // A minute less than the longest time, since clocks differ.
+        let seconds = days.saturating_mul(86_400).saturating_sub(60);
+        let pending = PendingInvite {
+            invite: InviteId::new(turn.sixteen()),
+            secret: turn.sixteen(),
+            group,
+            expires: self.net.server_time(turn.now).plus(seconds),
+        };
+        self.net.invites.push((pending, uses));
+        if self.net.wanted == Wanted::Off {
+            self.net.wanted = Wanted::Once;
+        }
+    }
+
+    pub(super) fn pump_invites(&mut self, turn: &mut Turn<'_>) {
+        for (pending, uses) in self.net.invites.clone() {
+            if let Some(request) = self.invite_request(&pending, uses) {
+                self.call(Call::CreateInvite(pending), &request, turn);
+            }
+        }
+    }
+
+    pub(super) fn on_invite_created(&mut self, pending: &PendingInvite, turn: &mut Turn<'_>) {
+        self.net.invites.retain(|(other, _)| other != pending);
+        let Some(me) = &self.me else {
+            return;
+        };
+        let conversation = pending
+            .group
+            .and_then(|group| self.conversations.get(&group));
+        let name = conversation.and_then(|found| found.record.name.as_ref());
+        let link = InviteLink {
+            origin: me.origin.clone(),
+            invite: pending.invite,
+            secret: pending.secret,
+            inviter: Some(InviterPrint::of(&me.account_key())),
+            group_name: name.map(ToString::to_string),
+        };
+        turn.notify(Notice::InviteCreated {
+            group: pending.group,
+            link: link.to_string(),
+            expires: pending.expires,
+        });
+    }
+
+    pub(super) fn on_invite_refused(
+        &mut self,
+        pending: &PendingInvite,
+        error: &ApiError,
+        turn: &mut Turn<'_>,
+    ) {
+        if !error.code.is_passing() {
+            self.net.invites.retain(|(other, _)| other != pending);
+            turn.notify(Notice::Failed {
+                group: pending.group,
+                reason: error.message.clone(),
+            });
+        }
+    }
+
+    fn invite_request(&self, pending: &PendingInvite, uses: u32) -> Option<CreateInvite> {
+        let me = self.me.as_ref()?;
+        let key = InviteSecret::new(pending.secret).key();
+        let grant = |group: GroupId| {
+            let (invite, expires) = (pending.invite, pending.expires);
+            let claims = GrantClaims::new(invite, key, group, expires, me.device_key());
+            let signature = me.device_seed.sign(&claims.to_be_signed());
+            let grant = JoinGrant::assemble(claims, signature).ok()?;
+            Blob::new(grant.to_bytes()).ok()
+        };
+        Some(CreateInvite {
+            invite: pending.invite,
+            key,
+            expires: pending.expires,
+            uses,
+            group: pending.group,
+            grant: pending.group.and_then(grant),
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! Following a group's log: every entry once, in order, and never past a hole.
+
+use super::Core;
+use super::net::{Call, Wanted};
+use super::turn::Turn;
+use crate::notice::Notice;
+use crate::record::Stage;
+use crate::repair::Trouble;
+use roost_wire::api::{FetchLog, LogPage};
+use roost_wire::log::{EntryKind, LogEntry};
+use roost_wire::{ApiError, EntryHash, Epoch, ErrorCode, GroupId, Seq, limit};
+
+impl Core {
+    /// Fetches what is missing. With a socket, entries come by themselves unless there was a hole.
+    pub(super) fn pump_log(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        let Some(conversation) = self.conversations.get(group) else {
+            return;
+        };
+        let unread = self.net.wanted == Wanted::Once && !conversation.caught_up;
+        if !conversation.fetch && !unread {
+            return;
+        }
+        let request = FetchLog {
+            group: *group,
+            after: conversation.record.cursor,
+            limit: u32::try_from(limit::LOG_PAGE_ENTRIES).unwrap_or(u32::MAX),
+        };
+        self.call(Call::Log(*group), &request, turn);
+    }
+
+    pub(super) fn on_log_page(&mut self, group: &GroupId, page: LogPage, turn: &mut Turn<'_>) {
+        self.check_incarnation(page.incarnation, turn);
+        let Some(conversation) = self.conversations.get_mut(group) else {
+            return;
+        };
+        let cursor = conversation.record.cursor;
+        conversation.fetch = false;
+        if self.stage(group) != Some(Stage::Live) {
+            return;
+        }
+        if page.tail.get() > cursor.get().saturating_add(1) && page.head > cursor {
+            self.enter_anew(group, Trouble::LogGone, turn);
+            return;
+        }
+        for entry in page.entries.into_vec() {
+            self.on_entry(group, entry, turn);
+        }
+        if let Some(conversation) = self.conversations.get_mut(group) {
+            let behind = conversation.record.cursor < page.head;
+            let advanced = conversation.record.cursor > cursor;
+            conversation.caught_up = !behind;
+            // A page that brings nothing new although there is more is not asked for again at once.
+            conversation.fetch = behind && advanced;
+        }
+        self.on_delivered(group, page.delivered, turn);
+    }
+
+    pub(super) fn on_log_refused(
+        &mut self,
+        group: &GroupId,
+        error: &ApiError,
+        turn: &mut Turn<'_>,
+    ) {
+        match error.code {
+            ErrorCode::Gone => self.enter_anew(group, Trouble::LogGone, turn),
+            ErrorCode::NotFound => {
+                let leaving = self
+                    .conversations
+                    .get(group)
+                    .is_some_and(|found| found.record.leaving);
+                if leaving {
+                    self.end(group, Stage::Left, turn);
+                } else {
+                    self.enter_anew(group, Trouble::StateLost, turn);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_head(&mut self, group: &GroupId, head: Seq) {
+        if let Some(conversation) = self.conversations.get_mut(group) {
+            conversation.caught_up = conversation.record.cursor >= head;
+            conversation.fetch |= !conversation.caught_up;
+        }
+    }
+
+    /// The socket does not carry this group (any longer): the log tells why.
+    pub(super) fn on_follow_refused(&mut self, group: &GroupId) {
+        if let Some(conversation) = self.conversations.get_mut(group) {
+            conversation.fetch = true;
+        }
+    }
+
+    pub(super) fn on_delivered(&mut self, group: &GroupId, seq: Seq, turn: &mut Turn<'_>) {
+        let Some(conversation) = self.conversations.get_mut(group) else {
+            return;
+        };
+        if seq <= conversation.record.delivered {
+            return;
+        }
+        conversation.record.delivered = seq;
+        conversation.is_changed = true;
+        if let Some(thread) = self.threads.get_mut(group) {
+            thread.set_delivered(seq);
+            turn.notify(Notice::ThreadChanged(*group));
+        }
+    }
+
+    /// Takes the next entry. Earlier ones are known; later ones wait until the hole is filled.
+    pub(super) fn on_entry(&mut self, group: &GroupId, entry: LogEntry, turn: &mut Turn<'_>) {
+        let Some(conversation) = self.conversations.get_mut(group) else {
+            return;
+        };
+        if conversation.record.stage != Stage::Live || entry.seq <= conversation.record.cursor {
+            return;
+        }
+        if entry.seq != conversation.record.cursor.next() || entry.is_stub() {
+            conversation.fetch = true;
+            conversation.caught_up = false;
+            return;
+        }
+        let known = conversation
+            .record
+            .hashes
+            .iter()
+            .any(|(_, hash)| *hash == entry.hash);
+        let stuck = conversation.record.refused;
+        let entered = conversation.record.entered;
+        let (seq, hash) = (entry.seq, entry.hash);
+        if known && entry.kind != EntryKind::Void {
+            // Seen already, under another number.
+        } else if entry.kind == EntryKind::Void {
+            self.on_void(group, &entry, turn);
+        } else if stuck.is_some() || entry.epoch < entered {
+            // Behind a refused commit everything waits for the verdict; what is from before this
+            // device entered is not for it.
+        } else {
+            self.on_body(group, entry, turn);
+        }
+        if self.stage(group) == Some(Stage::Live)
+            && let Some(conversation) = self.conversations.get_mut(group)
+        {
+            conversation.advance(seq, hash);
+        }
+    }
+
+    fn on_body(&mut self, group: &GroupId, entry: LogEntry, turn: &mut Turn<'_>) {
+        let Some(body) = &entry.body else {
+            return;
+        };
+        if EntryHash::of(body.as_bytes()) != entry.hash {
+            self.trouble(group, Trouble::BadEntry, turn);
+            return;
+        }
+        match entry.kind {
+            EntryKind::Commit => self.on_commit(group, &entry, body.as_bytes(), turn),
+            EntryKind::Proposal => self.on_proposal(group, &entry, body.as_bytes(), turn),
+            EntryKind::Message => self.on_message(group, &entry, body.as_bytes(), turn),
+            EntryKind::Void => {}
+        }
+    }
+
+    /// A commit was taken back: whoever refused it goes on, whoever merged it enters anew.
+    fn on_void(&mut self, group: &GroupId, entry: &LogEntry, turn: &mut Turn<'_>) {
+        let Some(conversation) = self.change(group) else {
+            return;
+        };
+        let refused = conversation.record.refused;
+        if refused.is_some_and(|refused| Some(refused.seq) == entry.voids) {
+            conversation.record.refused = None;
+            turn.notify(Notice::ConversationsChanged);
+            return;
+        }
+        let merged = self.mls.epoch(group).is_ok_and(|epoch| epoch > entry.epoch);
+        if merged {
+            self.enter_anew(group, Trouble::CommitVoided, turn);
+        }
+    }
+
+    pub(super) fn trouble(&mut self, group: &GroupId, trouble: Trouble, turn: &mut Turn<'_>) {
+        self.troubles.count(trouble);
+        let group = *group;
+        turn.notify(Notice::Repairing { group, trouble });
+    }
+
+    /// Whether an epoch lies ahead of the group's own: entries were missed.
+    pub(super) fn is_ahead(&mut self, group: &GroupId, epoch: Epoch) -> bool {
+        self.mls.epoch(group).is_ok_and(|current| epoch > current)
+    }
+}

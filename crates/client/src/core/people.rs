@@ -1,0 +1,130 @@
+//! Other accounts: their names, and the keys that speak for them.
+//!
+//! Owns the pins. A key is pinned on first sight; the next key that a credential named by hash is
+//! followed without alarm; any other change is a warning.
+
+use super::Core;
+use super::net::Call;
+use super::turn::Turn;
+use crate::notice::Notice;
+use crate::port::Table;
+use crate::record::{EventRecord, PersonRecord};
+use roost_mls::account_key_hash;
+use roost_mls::credential::Claims;
+use roost_wire::api::{ListPeople, People, Person};
+use roost_wire::link::InviterPrint;
+use roost_wire::{AccountId, GroupId};
+
+impl Core {
+    /// Learns from a credential that was checked: it is in a group's tree, or the device's own.
+    pub(super) fn meet(&mut self, claims: &Claims, group: Option<&GroupId>, turn: &mut Turn<'_>) {
+        let account = claims.account;
+        let known = self.people.get(&account);
+        let mut person = known.cloned().unwrap_or_else(|| PersonRecord {
+            name: claims.name.clone(),
+            key: claims.account_key,
+            next_hash: None,
+            by_link: false,
+            changed: false,
+            is_admin: false,
+        });
+        let followed = person.next_hash == Some(account_key_hash(&claims.account_key));
+        if person.key == claims.account_key {
+            person.next_hash.get_or_insert(claims.next_account_key_hash);
+        } else if followed {
+            person.key = claims.account_key;
+            person.next_hash = Some(claims.next_account_key_hash);
+        } else if !person.changed {
+            person.changed = true;
+            self.warn_of(account, group, turn);
+        }
+        person.name = claims.name.clone();
+        self.set_person(account, person, turn);
+    }
+
+    /// Learns what the server says of somebody.
+    pub(super) fn hear_of(&mut self, said: &Person, turn: &mut Turn<'_>) {
+        let known = self.people.get(&said.account);
+        let mut person = known.cloned().unwrap_or_else(|| PersonRecord {
+            name: said.name.clone(),
+            key: said.key,
+            next_hash: None,
+            by_link: false,
+            changed: false,
+            is_admin: false,
+        });
+        let followed = person.next_hash == Some(account_key_hash(&said.key));
+        if person.key != said.key && followed {
+            person.key = said.key;
+            person.next_hash = None;
+        } else if person.key != said.key && !person.changed && !self.is_me(&said.account) {
+            person.changed = true;
+            self.warn_of(said.account, None, turn);
+        }
+        person.name = said.name.clone();
+        person.is_admin = said.is_admin;
+        self.set_person(said.account, person, turn);
+    }
+
+    /// An invite link named this account's key.
+    pub(super) fn verify_by_link(
+        &mut self,
+        said: &Person,
+        print: Option<InviterPrint>,
+        turn: &mut Turn<'_>,
+    ) {
+        self.hear_of(said, turn);
+        let Some(person) = self.people.get(&said.account) else {
+            return;
+        };
+        if print == Some(InviterPrint::of(&person.key)) && !person.by_link {
+            let mut person = person.clone();
+            person.by_link = true;
+            self.set_person(said.account, person, turn);
+        }
+    }
+
+    /// Whether a credential's key is the one pinned for its account, or the next.
+    pub(super) fn is_expected(&self, account: &AccountId, key: &roost_wire::AccountKey) -> bool {
+        self.people.get(account).is_none_or(|person| {
+            person.key == *key || person.next_hash == Some(account_key_hash(key))
+        })
+    }
+
+    pub(super) fn pump_people(&mut self, turn: &mut Turn<'_>) {
+        if self.net.people_due {
+            let after = self.net.people_after;
+            self.call(Call::People, &ListPeople { after }, turn);
+        }
+    }
+
+    pub(super) fn on_people(&mut self, page: People, turn: &mut Turn<'_>) {
+        for person in page.people.as_slice() {
+            self.hear_of(person, turn);
+        }
+        let last = page.people.as_slice().last().map(|person| person.account);
+        // A server that says "more" without going on is not asked again.
+        let goes_on = page.more && last > self.net.people_after;
+        self.net.people_due = goes_on;
+        self.net.people_after = last.filter(|_| goes_on);
+        turn.notify(Notice::PeopleChanged);
+    }
+
+    fn warn_of(&mut self, account: AccountId, group: Option<&GroupId>, turn: &mut Turn<'_>) {
+        turn.notify(Notice::KeyChanged(account));
+        if let Some(group) = group {
+            let time = self.net.server_time(turn.now);
+            self.append_event(group, EventRecord::KeyChanged(account), None, time);
+        }
+    }
+
+    fn set_person(&mut self, account: AccountId, person: PersonRecord, turn: &mut Turn<'_>) {
+        if self.people.get(&account) == Some(&person) {
+            return;
+        }
+        self.vault
+            .put(Table::People, account.as_bytes().to_vec(), &person);
+        self.people.insert(account, person);
+        turn.notify(Notice::PeopleChanged);
+    }
+}

@@ -1,0 +1,220 @@
+//! Messages of others: decrypted once, checked, and written down.
+
+use super::Core;
+use super::turn::Turn;
+use crate::content::{Item, MessageId, MimiContent, RoomUri, Trail, UserUri};
+use crate::group::{GroupError, Leaf};
+use crate::notice::Notice;
+use crate::record::{EventRecord, TimelineRecord};
+use crate::repair::Trouble;
+use roost_wire::log::LogEntry;
+use roost_wire::{AccountId, DisplayName, GroupId};
+
+/// Messages of one epoch that could not be decrypted, after which the group is entered anew.
+const UNDECRYPTABLE_MAX: u32 = 3;
+
+impl Core {
+    pub(super) fn on_message(
+        &mut self,
+        group: &GroupId,
+        entry: &LogEntry,
+        body: &[u8],
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(index) = self.own_message(group, &entry.hash) {
+            self.on_own_message(group, index, entry, turn);
+            return;
+        }
+        match self.mls.open(group, body) {
+            Ok(opened) => {
+                let content = opened.content.to_vec();
+                self.on_content(group, entry, &opened.sender, content, turn);
+            }
+            Err(GroupError::FromSelf) => {
+                self.mls.forget(group);
+                self.trouble(group, Trouble::OwnMessageUnknown, turn);
+            }
+            Err(_) if self.is_ahead(group, entry.epoch) => {
+                self.enter_anew(group, Trouble::StateLost, turn);
+            }
+            Err(_) => self.on_undecryptable(group, entry, turn),
+        }
+    }
+
+    /// One's own message has come back: it is in the log for good.
+    fn on_own_message(
+        &mut self,
+        group: &GroupId,
+        index: u64,
+        entry: &LogEntry,
+        turn: &mut Turn<'_>,
+    ) {
+        let content = self
+            .outbox
+            .get(&(*group, index))
+            .map(|item| item.content.clone());
+        self.mark_stored(group, index, entry.seq, entry.time, turn);
+        self.drop_outbox(group, index);
+        let item = content.and_then(|content| MimiContent::decode(&content).ok());
+        if let (Some(Item::RoomName { name }), Some(me)) =
+            (item.map(|content| Item::of(&content)), &self.me)
+        {
+            let me = me.account;
+            self.rename(group, me, name, entry, turn);
+        }
+    }
+
+    fn on_undecryptable(&mut self, group: &GroupId, entry: &LogEntry, turn: &mut Turn<'_>) {
+        self.mls.forget(group);
+        self.trouble(group, Trouble::Undecryptable, turn);
+        self.append_event(
+            group,
+            EventRecord::Missing(None),
+            Some(entry.seq),
+            entry.time,
+        );
+        let Some(conversation) = self.conversations.get_mut(group) else {
+            return;
+        };
+        conversation.undecryptable = conversation.undecryptable.saturating_add(1);
+        if conversation.undecryptable >= UNDECRYPTABLE_MAX {
+            self.enter_anew(group, Trouble::StateLost, turn);
+        }
+    }
+
+    fn on_content(
+        &mut self,
+        group: &GroupId,
+        entry: &LogEntry,
+        sender: &Leaf,
+        bytes: Vec<u8>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Ok(content) = MimiContent::decode(&bytes) else {
+            return self.trouble(group, Trouble::BadContent, turn);
+        };
+        let (server, account) = (sender.claims.server, sender.account());
+        let user = UserUri { server, account };
+        let room = RoomUri {
+            server,
+            group: *group,
+        };
+        if content.check_origin(&user, &room).is_err() {
+            return self.trouble(group, Trouble::ForgedOrigin, turn);
+        }
+        let id = MessageId::of(&user.to_string(), &room.to_string(), &bytes, &content.salt);
+        if !self
+            .change(group)
+            .is_some_and(|conversation| conversation.is_first(&id))
+        {
+            return;
+        }
+        if let Some(trail) = content.extensions.trail() {
+            self.check_trail(group, entry, sender, &trail, turn);
+        }
+        match Item::of(&content) {
+            Item::RoomName { name } => self.rename(group, account, name, entry, turn),
+            item => self.write_down(group, entry, account, id, bytes, &item, turn),
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one message, all of it known only here"
+    )]
+    fn write_down(
+        &mut self,
+        group: &GroupId,
+        entry: &LogEntry,
+        sender: AccountId,
+        id: MessageId,
+        content: Vec<u8>,
+        item: &Item,
+        turn: &mut Turn<'_>,
+    ) {
+        self.append(
+            group,
+            TimelineRecord::Message {
+                id,
+                seq: entry.seq,
+                sender,
+                time: entry.time,
+                content,
+            },
+        );
+        let text = match item {
+            Item::Text { text, .. } => text,
+            Item::Unknown => "…",
+            Item::Reaction { .. }
+            | Item::Unreact { .. }
+            | Item::Edit { .. }
+            | Item::Delete { .. }
+            | Item::RoomName { .. } => return,
+        };
+        self.set_preview(group, Some(sender), text, entry.time);
+        if !self.is_me(&sender) {
+            if let Some(conversation) = self.conversations.get_mut(group) {
+                conversation.count_unread(entry.seq);
+                conversation.typing.remove(&sender);
+            }
+            turn.notify(Notice::Received {
+                group: *group,
+                message: id,
+                sender,
+            });
+        }
+        turn.notify(Notice::ConversationsChanged);
+    }
+
+    /// The newest name by the log stands.
+    fn rename(
+        &mut self,
+        group: &GroupId,
+        by: AccountId,
+        name: DisplayName,
+        entry: &LogEntry,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(conversation) = self.change(group) else {
+            return;
+        };
+        let record = &mut conversation.record;
+        let before = record.logged_name.replace(name.clone());
+        record.name = Some(name.clone());
+        if before.is_some_and(|before| before != name) {
+            let event = EventRecord::Renamed { by, name };
+            self.append_event(group, event, Some(entry.seq), entry.time);
+        }
+        turn.notify(Notice::ConversationsChanged);
+    }
+
+    /// A sender counts its messages and tells what it has seen: a hole or another history shows.
+    fn check_trail(
+        &mut self,
+        group: &GroupId,
+        entry: &LogEntry,
+        sender: &Leaf,
+        trail: &Trail,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(conversation) = self.conversations.get(group) else {
+            return;
+        };
+        let heard = conversation.heard.get(&sender.device()).copied();
+        let hole = heard.is_some_and(|heard| trail.counter > heard.saturating_add(1));
+        let known = conversation
+            .record
+            .hashes
+            .iter()
+            .find(|(seq, _)| *seq == trail.last_seq);
+        let forked = known.is_some_and(|(_, hash)| *hash != trail.last);
+        if heard.is_none_or(|heard| trail.counter > heard) {
+            self.set_heard(group, sender.device(), trail.counter);
+        }
+        if hole || forked {
+            self.trouble(group, Trouble::TrailBroken, turn);
+            let event = EventRecord::Missing(Some(sender.account()));
+            self.append_event(group, event, Some(entry.seq), entry.time);
+        }
+    }
+}

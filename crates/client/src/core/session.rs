@@ -1,0 +1,159 @@
+//! Signing in: the device proves its key and gets a token.
+//!
+//! Owns what follows from the answer: a server that knows a newer state of this profile means that
+//! this is a copy, and one with another incarnation lost part of its store. Both lead to entering
+//! every group anew before anything is sent.
+
+use super::Core;
+use super::net::Call;
+use super::turn::Turn;
+use crate::identity::Identity;
+use crate::notice::Notice;
+use crate::record::Stage;
+use crate::repair::Trouble;
+use roost_wire::api::{AddDevice, AskChallenge, Challenge, SignIn, SignedIn};
+use roost_wire::{ApiError, ErrorCode, GroupId, StateCounter};
+
+impl Core {
+    /// Whether the device is signed in; if not, goes on with it.
+    pub(super) fn pump_session(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.net.token.is_some() {
+            return true;
+        }
+        let Some(me) = &self.me else {
+            return false;
+        };
+        let device = me.device;
+        let Some(nonce) = self.net.nonce else {
+            self.call(Call::Challenge, &AskChallenge { device }, turn);
+            return false;
+        };
+        let message = SignIn::to_be_signed(&me.server, &device, &nonce);
+        let request = SignIn {
+            device,
+            nonce,
+            signature: me.device_seed.sign(&message),
+            state: self.session.state,
+        };
+        self.call(Call::SignIn, &request, turn);
+        false
+    }
+
+    pub(super) fn on_challenge(&mut self, challenge: &Challenge) {
+        let ours = self
+            .me
+            .as_ref()
+            .is_some_and(|me| me.server == challenge.server);
+        if ours {
+            self.net.nonce = Some(challenge.nonce);
+        } else {
+            self.troubles.count(Trouble::BadAnswer);
+        }
+    }
+
+    pub(super) fn on_signed_in(&mut self, signed_in: SignedIn, turn: &mut Turn<'_>) {
+        self.net.nonce = None;
+        self.net.set_time(signed_in.time, turn.now);
+        self.check_copy(signed_in.known_state, turn);
+        self.check_incarnation(signed_in.incarnation, turn);
+        self.net.token = Some(signed_in.token);
+        self.net.memberships_due = true;
+        self.net.inbox_due = true;
+        turn.notify(Notice::ConnectionChanged);
+    }
+
+    pub(super) fn on_sign_in_refused(&mut self, error: &ApiError, turn: &mut Turn<'_>) {
+        self.net.nonce = None;
+        if matches!(error.code, ErrorCode::NotFound | ErrorCode::Refused) {
+            turn.notify(Notice::Failed {
+                group: None,
+                reason: "The server does not know this device (any longer).".into(),
+            });
+        }
+    }
+
+    /// Counts one more stored state; goes out with the next submission.
+    pub(super) fn count_state(&mut self) -> StateCounter {
+        self.session.state = self.session.state.next();
+        self.store_session();
+        self.session.state
+    }
+
+    /// Notes the server's incarnation, which also comes with the socket and with log pages.
+    pub(super) fn check_incarnation(
+        &mut self,
+        incarnation: roost_wire::Incarnation,
+        turn: &mut Turn<'_>,
+    ) {
+        let before = self.session.incarnation;
+        if before == Some(incarnation) {
+            return;
+        }
+        self.session.incarnation = Some(incarnation);
+        self.store_session();
+        if before.is_some() {
+            self.troubles.count(Trouble::ServerRestored);
+            self.replace_key_packages();
+            self.enter_all_anew(Trouble::ServerRestored, turn);
+        }
+    }
+
+    /// Sends a renewed credential to the server.
+    pub(super) fn pump_renewal(&mut self, turn: &mut Turn<'_>) {
+        let now = self.net.server_time(turn.now);
+        if let Some(me) = &mut self.me {
+            let age = now.get().saturating_sub(me.credential_made.get());
+            if age > roost_mls::limit::CREDENTIAL_SECONDS / 3 * 2 {
+                me.renew(now);
+                self.session.credential_due = true;
+                self.store_me();
+                self.store_session();
+            }
+        }
+        if self.session.credential_due
+            && let Some(request) = self.me.as_ref().and_then(device_request)
+        {
+            self.call(Call::Renew, &request, turn);
+        }
+    }
+
+    pub(super) fn on_renewed(&mut self) {
+        self.session.credential_due = false;
+        self.store_session();
+    }
+
+    fn check_copy(&mut self, known: StateCounter, turn: &mut Turn<'_>) {
+        if known <= self.session.state {
+            return;
+        }
+        self.session.state = known.next();
+        self.store_session();
+        self.troubles.count(Trouble::ProfileCopied);
+        self.replace_key_packages();
+        self.enter_all_anew(Trouble::ProfileCopied, turn);
+    }
+
+    fn enter_all_anew(&mut self, trouble: Trouble, turn: &mut Turn<'_>) {
+        let groups: Vec<GroupId> = self.conversations.keys().copied().collect();
+        for group in groups {
+            let stage = self
+                .conversations
+                .get(&group)
+                .map(|found| found.record.stage);
+            if stage == Some(Stage::Live) {
+                self.enter_anew(&group, trouble, turn);
+            }
+        }
+    }
+}
+
+/// The request that makes a device's credential known to the server.
+pub(super) fn device_request(me: &Identity) -> Option<AddDevice> {
+    let credential = me.credential().ok()?.to_bytes();
+    let message = AddDevice::to_be_signed(&me.server, &credential);
+    Some(AddDevice {
+        signature_key: me.device_key(),
+        credential: roost_wire::Blob::new(credential).ok()?,
+        signature: me.device_seed.sign(&message),
+    })
+}

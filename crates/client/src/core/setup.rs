@@ -1,0 +1,348 @@
+//! Becoming somebody: from an invite link to an account, and using links later on.
+//!
+//! Owns the order: learn the server's key, check who invites, make the identity and store it,
+//! register. The identity is stored before it is sent, so that a lost answer costs nothing.
+
+use super::Core;
+use super::net::{Call, Wanted};
+use super::turn::Turn;
+use crate::identity::{Home, Identity};
+use crate::notice::Notice;
+use crate::record::{Invitation, JoiningRecord, Kind, RedeemingRecord, Stage};
+use roost_mls::InviteSecret;
+use roost_mls::policy::server_id;
+use roost_wire::api::{
+    AboutServer, InviteDetail, RedeemInvite, Register, Registered, ServerInfo, ShowInvite,
+};
+use roost_wire::link::{InviteLink, InviterPrint};
+use roost_wire::{AccountId, ApiError, Blob, DisplayName, ErrorCode, GroupId};
+
+const OTHER_INVITER: &str =
+    "This link was changed on its way: the server names another inviter than the link does.";
+const OTHER_SERVER: &str = "This link is for another server.";
+
+impl Core {
+    pub(super) fn join(&mut self, link: &str, name: &str, turn: &mut Turn<'_>) {
+        let Ok(parsed) = InviteLink::parse(link) else {
+            turn.refuse("This is not a whole invite link.");
+            return;
+        };
+        if self.me.is_some() {
+            self.redeem(&parsed, turn);
+            return;
+        }
+        let Ok(name) = DisplayName::new(name) else {
+            turn.refuse("A name has 1 to 40 characters.");
+            return;
+        };
+        let link = link.trim().to_owned();
+        let same = self
+            .joining
+            .as_ref()
+            .is_some_and(|joining| joining.link == link && joining.name == name);
+        if !same {
+            self.net.forget_calls();
+            self.net.shown = None;
+            let identity = None;
+            self.joining = Some(JoiningRecord {
+                link,
+                name,
+                identity,
+            });
+            self.store_joining();
+        }
+        // A person waits: no back-off from earlier failures.
+        self.net.answered();
+    }
+
+    pub(super) fn pump_setup(&mut self, turn: &mut Turn<'_>) {
+        self.pump_linking(turn);
+        let Some(joining) = &self.joining else {
+            return;
+        };
+        let Ok(link) = InviteLink::parse(&joining.link) else {
+            self.give_up_joining("This is not a whole invite link.", turn);
+            return;
+        };
+        match (&joining.identity, &self.net.shown) {
+            (None, _) => self.call(Call::About, &AboutServer {}, turn),
+            (Some(_), None) => {
+                let invite = link.invite;
+                self.call(Call::ShowInvite, &ShowInvite { invite }, turn);
+            }
+            (Some(identity), Some(_)) => {
+                if let Some(request) = registration(identity, &link) {
+                    self.call(Call::Register, &request, turn);
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_about(&mut self, info: ServerInfo, turn: &mut Turn<'_>) {
+        self.net.set_time(info.time, turn.now);
+        if self.linking.is_some() {
+            self.on_about_linking(&info);
+        }
+        let Some(joining) = &mut self.joining else {
+            return;
+        };
+        if server_id(&info.key) != info.id {
+            self.give_up_joining("The server does not hold the key of its name.", turn);
+            return;
+        }
+        let Ok(link) = InviteLink::parse(&joining.link) else {
+            return;
+        };
+        if joining.identity.is_none() {
+            let home = Home {
+                origin: link.origin,
+                server: info.id,
+                server_key: info.key,
+            };
+            let made = Identity::found(home, joining.name.clone(), info.time, turn.dice);
+            joining.identity = made.ok();
+            self.store_joining();
+        }
+    }
+
+    pub(super) fn on_invite_shown(&mut self, detail: InviteDetail, turn: &mut Turn<'_>) {
+        if self.redeeming.is_some() && self.me.is_some() {
+            self.on_redeeming_shown(detail, turn);
+            return;
+        }
+        let Some(joining) = &self.joining else {
+            return;
+        };
+        let Ok(link) = InviteLink::parse(&joining.link) else {
+            return;
+        };
+        if !names_inviter(&link, &detail) {
+            self.give_up_joining(OTHER_INVITER, turn);
+            return;
+        }
+        let ours = joining
+            .identity
+            .as_ref()
+            .is_some_and(|identity| identity.server == detail.server);
+        if !ours {
+            self.give_up_joining(OTHER_SERVER, turn);
+            return;
+        }
+        self.net.shown = Some(detail);
+    }
+
+    pub(super) fn on_registered(&mut self, registered: Registered, turn: &mut Turn<'_>) {
+        let Some(joining) = self.joining.take() else {
+            return;
+        };
+        let (Some(identity), Ok(link)) = (joining.identity, InviteLink::parse(&joining.link))
+        else {
+            return;
+        };
+        self.store_joining();
+        self.net.shown = None;
+        let claims = identity.credential().ok();
+        self.me = Some(identity);
+        self.store_me();
+        self.store_session();
+        if let Some(claims) = claims {
+            self.meet(&claims, None, turn);
+        }
+        self.hear_of(&registered.me, turn);
+        self.net.people_due = true;
+        if let Some(inviter) = &registered.inviter {
+            self.verify_by_link(inviter, link.inviter, turn);
+        }
+        turn.notify(Notice::Joined);
+        let inviter = registered.inviter.map(|inviter| inviter.account);
+        let grant = registered.grant.map(Blob::into_bytes);
+        self.follow_link(&link, registered.group, grant, inviter, turn);
+        if self.net.wanted == Wanted::Off {
+            self.net.wanted = Wanted::Once;
+        }
+    }
+
+    pub(super) fn on_join_refused(&mut self, error: &ApiError, turn: &mut Turn<'_>) {
+        if error.code.is_passing() {
+            return;
+        }
+        if self.redeeming.is_some() && self.me.is_some() {
+            self.on_redeem_refused(error, turn);
+            return;
+        }
+        let message = error.message.clone();
+        self.give_up_joining(&message, turn);
+    }
+
+    fn give_up_joining(&mut self, reason: &str, turn: &mut Turn<'_>) {
+        self.joining = None;
+        self.net.shown = None;
+        self.store_joining();
+        let reason = reason.to_owned();
+        turn.notify(Notice::Failed {
+            group: None,
+            reason,
+        });
+    }
+
+    /// Somebody with an account uses a link.
+    fn redeem(&mut self, link: &InviteLink, turn: &mut Turn<'_>) {
+        self.redeeming = Some(RedeemingRecord {
+            link: link.to_string(),
+        });
+        self.net.shown = None;
+        self.store_redeeming();
+        if self.net.wanted == Wanted::Off {
+            self.net.wanted = Wanted::Once;
+        }
+        turn.notify(Notice::ConversationsChanged);
+    }
+
+    pub(super) fn pump_redeeming(&mut self, turn: &mut Turn<'_>) {
+        let (Some(redeeming), Some(me)) = (&self.redeeming, &self.me) else {
+            return;
+        };
+        let Ok(link) = InviteLink::parse(&redeeming.link) else {
+            return;
+        };
+        let invite = link.invite;
+        if self.net.shown.is_none() {
+            self.call(Call::ShowInvite, &ShowInvite { invite }, turn);
+            return;
+        }
+        let secret = InviteSecret::new(link.secret);
+        let message = RedeemInvite::to_be_signed(&me.server, &invite, &me.account);
+        let request = RedeemInvite {
+            invite,
+            signature: sign_with(&secret, &message),
+        };
+        self.call(Call::Redeem, &request, turn);
+    }
+
+    fn on_redeeming_shown(&mut self, detail: InviteDetail, turn: &mut Turn<'_>) {
+        let link = self
+            .redeeming
+            .as_ref()
+            .map(|redeeming| redeeming.link.clone());
+        let link = link.and_then(|link| InviteLink::parse(&link).ok());
+        let (Some(link), Some(me)) = (link, &self.me) else {
+            return;
+        };
+        if me.server != detail.server {
+            self.give_up_redeeming(OTHER_SERVER, turn);
+        } else if !names_inviter(&link, &detail) {
+            self.give_up_redeeming(OTHER_INVITER, turn);
+        } else if detail.group.is_none() {
+            self.redeeming = None;
+            self.store_redeeming();
+            if let Some(inviter) = &detail.inviter {
+                self.verify_by_link(inviter, link.inviter, turn);
+            }
+            let inviter = detail.inviter.map(|inviter| inviter.account);
+            self.follow_link(&link, None, None, inviter, turn);
+        } else {
+            self.net.shown = Some(detail);
+        }
+    }
+
+    pub(super) fn on_redeemed(&mut self, detail: &InviteDetail, turn: &mut Turn<'_>) {
+        let Some(redeeming) = self.redeeming.take() else {
+            return;
+        };
+        self.store_redeeming();
+        self.net.shown = None;
+        let Ok(link) = InviteLink::parse(&redeeming.link) else {
+            return;
+        };
+        if let Some(inviter) = &detail.inviter {
+            self.verify_by_link(inviter, link.inviter, turn);
+        }
+        let inviter = detail.inviter.as_ref().map(|inviter| inviter.account);
+        let grant = detail.grant.clone().map(Blob::into_bytes);
+        self.follow_link(&link, detail.group, grant, inviter, turn);
+    }
+
+    pub(super) fn on_redeem_refused(&mut self, error: &ApiError, turn: &mut Turn<'_>) {
+        if !error.code.is_passing() && error.code != ErrorCode::NotSignedIn {
+            let message = error.message.clone();
+            self.give_up_redeeming(&message, turn);
+        }
+    }
+
+    fn give_up_redeeming(&mut self, reason: &str, turn: &mut Turn<'_>) {
+        self.redeeming = None;
+        self.net.shown = None;
+        self.store_redeeming();
+        let reason = reason.to_owned();
+        turn.notify(Notice::Failed {
+            group: None,
+            reason,
+        });
+    }
+
+    /// Goes where a link leads: into its group, or to the person who made it.
+    fn follow_link(
+        &mut self,
+        link: &InviteLink,
+        group: Option<GroupId>,
+        grant: Option<Vec<u8>>,
+        inviter: Option<AccountId>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(group) = group else {
+            if let Some(inviter) = inviter.filter(|inviter| !self.is_me(inviter)) {
+                self.start_direct(inviter, turn);
+            }
+            return;
+        };
+        let is_open = self
+            .conversations
+            .get(&group)
+            .is_some_and(|found| !found.is_over());
+        if !is_open {
+            let name = link
+                .group_name
+                .as_deref()
+                .and_then(|name| DisplayName::new(name).ok());
+            if self.conversations.contains_key(&group) {
+                self.set_stage(&group, Stage::Entering, turn);
+            } else {
+                self.begin(group, Kind::Group, Stage::Entering, turn);
+            }
+            let invitation = grant.map(|grant| Invitation {
+                invite: link.invite,
+                secret: link.secret,
+                grant,
+            });
+            self.provisional_name(&group, name, invitation);
+        }
+        turn.notify(Notice::Opened(group));
+    }
+}
+
+/// Whether the inviter is the one the link names, if it names one.
+fn names_inviter(link: &InviteLink, detail: &InviteDetail) -> bool {
+    match (link.inviter, &detail.inviter) {
+        (None, _) => true,
+        (Some(print), Some(inviter)) => print == InviterPrint::of(&inviter.key),
+        (Some(_), None) => false,
+    }
+}
+
+fn registration(identity: &Identity, link: &InviteLink) -> Option<Register> {
+    let credential = identity.credential().ok()?.to_bytes();
+    let signature_key = identity.device_key();
+    let message =
+        Register::to_be_signed(&identity.server, &link.invite, &signature_key, &credential);
+    Some(Register {
+        invite: link.invite,
+        invite_signature: sign_with(&InviteSecret::new(link.secret), &message),
+        signature_key,
+        credential: Blob::new(credential).ok()?,
+    })
+}
+
+fn sign_with(secret: &InviteSecret, message: &[u8]) -> roost_wire::SignatureBytes {
+    use ed25519_dalek::Signer;
+    roost_wire::SignatureBytes::new(secret.signing_key().sign(message).to_bytes())
+}
