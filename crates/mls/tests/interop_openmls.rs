@@ -6,32 +6,36 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::string_slice,
     reason = "tests may panic"
 )]
 
 #[expect(dead_code, reason = "the kit serves several tests")]
 mod kit;
+#[path = "kit/recording.rs"]
+mod recording;
 
 use kit::{Device, GROUP, HonestConfig, Person, bytes, none, policy_for, tree};
 use mls_rs::group::ReceivedMessage;
+use mls_rs::storage_provider::in_memory::InMemoryKeyPackageStorage;
 use mls_rs::time::MlsTime;
 use mls_rs::{CipherSuite, Group, MlsMessage};
 use openmls::prelude::tls_codec::{Deserialize, Serialize};
 use openmls::prelude::{
-    Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey, ExtensionType,
-    KeyPackage, KeyPackageIn, LeafNodeParameters, MlsGroup, MlsGroupJoinConfig, MlsMessageBodyIn,
-    MlsMessageIn, MlsMessageOut, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent,
-    ProposalType, ProtocolVersion, RatchetTreeIn, StagedWelcome,
+    Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey, Extension,
+    ExtensionType, Extensions, GroupId, KeyPackage, KeyPackageIn, LeafNodeParameters, MlsGroup,
+    MlsGroupJoinConfig, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
+    PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent, ProposalType, ProtocolVersion,
+    RatchetTreeIn, RequiredCapabilitiesExtension, StagedWelcome, UnknownExtension,
 };
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::OpenMlsProvider;
 use openmls_traits::crypto::OpenMlsCrypto;
 use openmls_traits::types::{HpkeAeadType, HpkeCiphertext, HpkeConfig, HpkeKdfType, HpkeKemType};
+use recording::{Recording, unhex, waiting_client};
 use roost_mls::{
-    GroupKind, LeafCredential, ObservedGroup, Observer, SUITE_CLASSIC, SUITE_DEFAULT, check_group,
-    limit, read_handshake,
+    GroupKind, GroupPolicy, LeafCredential, ObservedGroup, Observer, SUITE_CLASSIC, SUITE_DEFAULT,
+    check_group, limit, read_handshake,
 };
 use roost_wire::{Seconds, SignatureKey};
 
@@ -72,6 +76,51 @@ fn member_lives_in(suite: CipherSuite) {
     assert_eq!(judged.removed[0].account, Person::new(3).account);
 
     room.exports_as(&bob);
+}
+
+/// With `ROOST_WRITE_VECTORS=1` the hybrid group becomes `vectors/openmls_group.txt`, which
+/// `suite_vectors.rs` plays again.
+#[test]
+fn a_group_founded_by_openmls_is_hosted_and_joined() {
+    for suite in [SUITE_CLASSIC, SUITE_DEFAULT] {
+        let recording = founded_by_openmls(suite);
+        Recording::parse(&recording.to_text()).plays();
+        if suite == SUITE_DEFAULT && std::env::var_os("ROOST_WRITE_VECTORS").is_some() {
+            let path = concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/vectors/openmls_group.txt"
+            );
+            std::fs::write(path, recording.to_text()).unwrap();
+        }
+    }
+}
+
+fn founded_by_openmls(suite: CipherSuite) -> Recording {
+    let mut recording = Recording::default();
+    let mut joiner = device(&Person::new(1), suite);
+    joiner.offered = vec![suite];
+    let storage = InMemoryKeyPackageStorage::new();
+    let from = kit::time(limit::key_package_from(now(), false));
+    let client = waiting_client(&joiner, storage.clone());
+    let package = client
+        .generate_key_package_message(none(), none(), Some(from))
+        .unwrap();
+    recording.note_joiner(&joiner, &storage, now());
+
+    let founder = Person::new(2);
+    let mut bob = Guest::new(suite, &founder);
+    let policy = policy_for(GroupKind::Group, &[&founder], suite);
+    bob.founds(&policy);
+    recording.note("info", bob.group_info());
+    recording.note("tree", bob.tree());
+    let (add, welcome) = bob.adds(&package);
+    recording.note("add", add);
+    recording.note("welcome", welcome);
+    recording.note("tree_after", bob.tree());
+    recording.note("first", bytes(&bob.says(b"before the update")));
+    recording.note("update", bob.commits_update());
+    recording.note("second", bytes(&bob.says(b"after the update")));
+    recording
 }
 
 #[test]
@@ -238,15 +287,57 @@ impl Guest {
         }
     }
 
-    fn key_package(&self) -> Vec<u8> {
-        let capabilities = Capabilities::new(
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(
             None,
             Some(&[self.suite]),
             Some(&[ExtensionType::Unknown(0xF020), ExtensionType::LastResort]),
             Some(&[ProposalType::Custom(0xF010), ProposalType::Custom(0xF003)]),
             Some(&[CredentialType::Other(0xF001)]),
+        )
+    }
+
+    fn founds(&mut self, policy: &GroupPolicy) {
+        let required = RequiredCapabilitiesExtension::new(
+            &[ExtensionType::Unknown(0xF020)],
+            &[ProposalType::Custom(0xF010), ProposalType::Custom(0xF003)],
+            &[CredentialType::Other(0xF001)],
         );
-        let builder = KeyPackage::builder().leaf_node_capabilities(capabilities);
+        let extensions = Extensions::from_vec(vec![
+            Extension::Unknown(0xF020, UnknownExtension(policy.to_bytes())),
+            Extension::RequiredCapabilities(required),
+        ]);
+        let group = MlsGroup::builder()
+            .with_group_id(GroupId::from_slice(&GROUP))
+            .ciphersuite(self.suite)
+            .with_capabilities(self.capabilities())
+            .with_group_context_extensions(extensions.unwrap())
+            .with_wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
+            .use_ratchet_tree_extension(false)
+            .build(&self.provider, &self.keys, self.credential.clone());
+        self.group = Some(group.unwrap());
+    }
+
+    fn group_info(&self) -> Vec<u8> {
+        let group = self.group.as_ref().unwrap();
+        outgoing(
+            &group
+                .export_group_info(self.provider.crypto(), &self.keys, false)
+                .unwrap(),
+        )
+    }
+
+    fn tree(&self) -> Vec<u8> {
+        self.group
+            .as_ref()
+            .unwrap()
+            .export_ratchet_tree()
+            .tls_serialize_detached()
+            .unwrap()
+    }
+
+    fn key_package(&self) -> Vec<u8> {
+        let builder = KeyPackage::builder().leaf_node_capabilities(self.capabilities());
         let bundle = builder.build(
             self.suite,
             &self.provider,
@@ -366,11 +457,4 @@ fn incoming(message: &MlsMessage) -> MlsMessageIn {
 
 fn outgoing(message: &MlsMessageOut) -> Vec<u8> {
     message.tls_serialize_detached().unwrap()
-}
-
-fn unhex(line: &str) -> Vec<u8> {
-    let pairs = (0..line.len()).step_by(2);
-    pairs
-        .map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap())
-        .collect()
 }

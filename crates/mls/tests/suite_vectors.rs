@@ -3,11 +3,22 @@
 //! `vectors/xwing.txt` is from the draft. `vectors/suite_4e.txt` was written by this code once
 //! (`ROOST_WRITE_VECTORS=1`) and pins suite 0x004E as OpenMLS 0.9.2 has it.
 
-#![expect(clippy::unwrap_used, clippy::string_slice, reason = "tests may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
 
 use mls_rs_core::crypto::CryptoProvider;
+#[expect(dead_code, reason = "the kit serves several tests")]
+mod kit;
+#[path = "kit/recording.rs"]
+#[expect(dead_code, reason = "the kit serves several tests")]
+mod recording;
+
 use mls_rs_core::crypto::{CipherSuiteProvider, HpkeCiphertext, HpkePublicKey, HpkeSecretKey};
 use mls_rs_crypto_traits::KemType;
+use recording::{Recording, unhex};
 use roost_mls::suite::{SUITE_HYBRID_128, XWing, rank};
 use roost_mls::{HybridProvider, SUITE_CLASSIC, SUITE_DEFAULT};
 
@@ -53,6 +64,11 @@ fn derivation_and_opening_match_our_own_past() {
         .hpke_open(&ciphertext, &secret, &public, b"info", Some(b"aad"))
         .unwrap();
     assert_eq!(*opened, *plain);
+}
+
+#[test]
+fn a_recorded_openmls_group_plays_again() {
+    Recording::parse(include_str!("vectors/openmls_group.txt")).plays();
 }
 
 #[test]
@@ -126,14 +142,9 @@ fn damaged_keys_and_ciphertexts_are_errors() {
 }
 
 fn lines(text: &str) -> Vec<Vec<u8>> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines
-        .map(|line| {
-            (0..line.len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap())
-                .collect()
-        })
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(unhex)
         .collect()
 }
 

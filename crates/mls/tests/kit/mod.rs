@@ -196,7 +196,11 @@ pub fn key_package<C: MlsConfig>(client: &Client<C>) -> MlsMessage {
 }
 
 pub fn tree<C: MlsConfig>(group: &Group<C>) -> ExportedTree<'static> {
-    ExportedTree::from_bytes(&group.export_tree().to_bytes().unwrap()).unwrap()
+    tree_from(&group.export_tree().to_bytes().unwrap())
+}
+
+pub fn tree_from(bytes: &[u8]) -> ExportedTree<'static> {
+    ExportedTree::from_bytes(bytes).unwrap()
 }
 
 pub fn bytes(message: &MlsMessage) -> Vec<u8> {
