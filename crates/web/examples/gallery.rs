@@ -50,7 +50,6 @@ fn pages() -> Vec<(String, String)> {
         ("invite".to_owned(), invite()),
     ];
     numbered(&mut pages, "start", StartScreen::samples());
-    numbered(&mut pages, "trouble", Trouble::samples());
     dialogs(&mut pages, "menu", MenuPanel::samples());
     dialogs(&mut pages, "about", AboutPanel::samples());
     dialogs(&mut pages, "pick", PickPanel::samples());

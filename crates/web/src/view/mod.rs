@@ -18,14 +18,14 @@ mod well_formed;
 
 pub use composer::{Banner, BannerLine, Button, Composer, Replying};
 pub use emoji::EMOJI;
-pub use face::{Face, Size};
+pub use face::{Face, Size, hue};
 pub use panel::{
     AboutPanel, ConfirmPanel, DetailsPanel, EmojiPanel, InvitePanel, InviteState, MenuPanel,
     PickPanel, RenamePanel,
 };
 pub use person::Person;
 pub use row::{NoRows, Row};
-pub use screen::{Invited, MainScreen, Rest, StartScreen, Talk, TalkHeader, Trouble};
+pub use screen::{Invited, LOST, MainScreen, Rest, StartScreen, Talk, TalkHeader};
 pub use thread::{Line, Mark, Message, QuoteLine, Reaction};
 pub use when::{Local, Zone};
 

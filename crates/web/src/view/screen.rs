@@ -12,15 +12,6 @@ pub struct StartScreen {
     pub lost: Option<String>,
 }
 
-/// Roost cannot run here: what is the matter, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Template)]
-#[template(path = "app/trouble.html")]
-pub struct Trouble {
-    pub title: String,
-    pub text: String,
-    pub detail: Option<String>,
-}
-
 /// On an invite's page: this browser has an account already.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "app/invited.html")]
@@ -76,23 +67,6 @@ impl Samples for StartScreen {
 /// Said when a marker is there and the account is not.
 pub const LOST: &str = "The browser has cleared what this site had stored, and your keys were in it. \
 They cannot be brought back. Ask somebody here for a new invite link to start again as a new person.";
-
-impl Samples for Trouble {
-    fn samples() -> Vec<Self> {
-        vec![
-            Self {
-                title: "Roost needs a secure connection".to_owned(),
-                text: "Open this address with https:// in front.".to_owned(),
-                detail: None,
-            },
-            Self {
-                title: HOSTILE.to_owned(),
-                text: HOSTILE.to_owned(),
-                detail: Some(HOSTILE.to_owned()),
-            },
-        ]
-    }
-}
 
 impl Samples for Invited {
     fn samples() -> Vec<Self> {

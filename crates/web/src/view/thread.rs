@@ -86,10 +86,6 @@ pub enum Line {
     New,
     /// Earlier messages are stored.
     Older,
-    /// Nothing came before.
-    Begin {
-        text: String,
-    },
     Notice {
         key: String,
         text: String,
@@ -106,7 +102,6 @@ impl Line {
             Self::Day { key, .. } | Self::Event { key, .. } | Self::Notice { key, .. } => key,
             Self::New => "new-line",
             Self::Older => "older",
-            Self::Begin { .. } => "begin",
             Self::Message(message) => &message.key,
         }
     }
@@ -242,9 +237,6 @@ impl Samples for Line {
             Self::Message(hostile),
             Self::Message(hebrew),
             Self::Message(gone),
-            Self::Begin {
-                text: HOSTILE.into(),
-            },
             Self::Event {
                 key: "e-2".into(),
                 text: HOSTILE.into(),

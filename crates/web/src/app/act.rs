@@ -1,0 +1,396 @@
+//! What people do, as commands for the core and changes to what a tab looks at.
+
+use super::tab::{Panel, Place, origin};
+use super::{App, Turn};
+use crate::event::{Event, PanelName};
+use crate::patch::Act;
+use crate::present::{INVITE_DAYS, INVITE_USES};
+use crate::view::InviteState;
+use roost_client::view::{ConversationView, ThreadItem, Trust};
+use roost_client::{Command, MessageId};
+use roost_wire::{AccountId, GroupId, Seq};
+
+impl App {
+    pub(super) fn on_event(&mut self, tab: &str, event: Event, turn: &mut Turn<'_>) {
+        match event {
+            Event::Join { name } => self.join(tab, name, turn),
+            Event::UseLink => self.use_link(tab, turn),
+            Event::PasteLink(link) => self.paste_link(tab, &link),
+            Event::Route(group) => self.route(tab, group, turn),
+            Event::Find(text) => self.find(tab, text),
+            Event::Send(text) => self.send(tab, text, turn),
+            Event::Draft(text) => {
+                self.in_group(tab, turn, |group| Command::SetDraft { group, text });
+            }
+            Event::Typing => self.in_group(tab, turn, Command::Typing),
+            Event::Reply(message) => self.reply(tab, Some(message)),
+            Event::CancelReply => self.reply(tab, None),
+            Event::React { message, emoji } => {
+                self.react(tab, message, emoji, turn);
+            }
+            Event::Unreact { message, emoji } => {
+                self.in_group(tab, turn, |group| Command::Unreact {
+                    group,
+                    message,
+                    emoji,
+                });
+            }
+            Event::InsertEmoji(emoji) => {
+                self.panel(tab, None);
+                self.act(tab, Act::Insert(emoji));
+            }
+            Event::Retry(message) => {
+                self.in_group(tab, turn, |group| Command::Retry { group, message });
+            }
+            Event::Older => self.in_group(tab, turn, Command::LoadOlder),
+            Event::Panel(name) => self.open_panel(tab, name, turn),
+            Event::ClosePanel => self.panel(tab, None),
+            Event::Start { with, name } => self.start(tab, with, &name, turn),
+            Event::Add(accounts) => self.add(tab, accounts, turn),
+            Event::Remove(account) => {
+                self.then_close(tab, turn, |group| Command::RemoveMember { group, account });
+            }
+            Event::Leave => self.then_close(tab, turn, Command::Leave),
+            Event::Rename(name) => {
+                self.then_close(tab, turn, |group| Command::Rename { group, name });
+            }
+            Event::MakeInvite => self.make_invite(tab, turn),
+            Event::Watch { visible, bottom } => {
+                if let Some(tab) = self.tabs.get_mut(tab) {
+                    tab.is_watching = visible && bottom;
+                }
+            }
+            Event::Connect => self.command(tab, Command::Connect, turn),
+            Event::Dismiss => self.notes.clear(),
+        }
+    }
+
+    fn join(&mut self, tab: &str, name: String, turn: &mut Turn<'_>) {
+        let Some(state) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        let Place::Invite { link } = state.place.clone() else {
+            return;
+        };
+        state.is_joining = true;
+        "Joining…".clone_into(&mut state.status);
+        self.command(tab, Command::Join { link, name }, turn);
+    }
+
+    /// Somebody who has an account enters the link's group.
+    fn use_link(&mut self, tab: &str, turn: &mut Turn<'_>) {
+        let Some(state) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        let Place::Invite { link } = state.place.clone() else {
+            return;
+        };
+        state.is_opening = true;
+        state.is_joining = true;
+        "Joining…".clone_into(&mut state.status);
+        self.command(
+            tab,
+            Command::Join {
+                link,
+                name: String::new(),
+            },
+            turn,
+        );
+        self.command(tab, Command::Connect, turn);
+        if let Some(state) = self.tabs.get_mut(tab)
+            && state.is_joining
+        {
+            state.is_joining = false;
+            state.place = Place::Home;
+            state.shown.act(Act::Address("/".to_owned()));
+        }
+    }
+
+    fn paste_link(&mut self, tab: &str, link: &str) {
+        let Some(state) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        match roost_wire::link::InviteLink::parse(link) {
+            Ok(invite) if origin(link.trim()) == invite.origin => {
+                state.shown.act(Act::Visit(link.trim().to_owned()));
+            }
+            Ok(_) | Err(_) => {
+                "This is not a whole invite link. Copy all of it, also what comes after the #."
+                    .clone_into(&mut state.status);
+            }
+        }
+    }
+
+    /// The tab goes to a conversation, or to none.
+    pub(super) fn route(&mut self, tab: &str, group: Option<GroupId>, turn: &mut Turn<'_>) {
+        let Some(state) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        let before = std::mem::replace(&mut state.group, group);
+        state.panel = None;
+        if before == group && group.is_some() {
+            return;
+        }
+        state.reply_to = None;
+        state.new_after = None;
+        state.is_watching = false;
+        if let Some(before) = before
+            && !self.tabs.values().any(|tab| tab.group == Some(before))
+        {
+            self.command(tab, Command::CloseThread(before), turn);
+        }
+        let Some(conversation) = group.and_then(|group| self.core.conversation(&group)) else {
+            return;
+        };
+        let group = conversation.id;
+        if let Some(state) = self.tabs.get_mut(tab) {
+            state.is_arriving = false;
+            state.new_after = (conversation.unread > 0).then_some(conversation.read_upto);
+            state.shown.act(Act::Text(conversation.draft));
+            state.shown.act(Act::Compose);
+        }
+        self.command(tab, Command::OpenThread(group), turn);
+    }
+
+    fn find(&mut self, tab: &str, text: String) {
+        if let Some(tab) = self.tabs.get_mut(tab) {
+            tab.find = text;
+        }
+    }
+
+    fn send(&mut self, tab: &str, text: String, turn: &mut Turn<'_>) {
+        let Some(state) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        if text.trim().is_empty() {
+            return;
+        }
+        let reply_to = state.reply_to.take();
+        state.new_after = None;
+        state.shown.act(Act::Newest);
+        self.in_group(tab, turn, |group| Command::SetDraft {
+            group,
+            text: String::new(),
+        });
+        self.in_group(tab, turn, |group| Command::Send {
+            group,
+            text,
+            reply_to,
+        });
+    }
+
+    fn reply(&mut self, tab: &str, message: Option<MessageId>) {
+        if let Some(tab) = self.tabs.get_mut(tab) {
+            tab.reply_to = message;
+            tab.shown.act(Act::Compose);
+        }
+    }
+
+    /// Pressing the emoji one has reacted with already takes it back.
+    fn react(&mut self, tab: &str, message: MessageId, emoji: String, turn: &mut Turn<'_>) {
+        let emoji = emoji.trim().to_owned();
+        let Some(group) = self.tabs.get(tab).and_then(|tab| tab.group) else {
+            return;
+        };
+        let is_mine = self
+            .core
+            .thread(&group)
+            .and_then(|thread| thread.message(&message))
+            .is_some_and(|message| {
+                message
+                    .reactions
+                    .iter()
+                    .any(|found| found.mine && found.emoji == emoji)
+            });
+        if is_mine {
+            self.then_close(tab, turn, |group| Command::Unreact {
+                group,
+                message,
+                emoji,
+            });
+        } else {
+            self.then_close(tab, turn, |group| Command::React {
+                group,
+                message,
+                emoji,
+            });
+        }
+    }
+
+    fn open_panel(&mut self, tab: &str, name: PanelName, turn: &mut Turn<'_>) {
+        self.panel(
+            tab,
+            Some(Panel {
+                name,
+                invite: InviteState::Making,
+            }),
+        );
+        match name {
+            PanelName::Invite | PanelName::InviteGroup => self.make_invite(tab, turn),
+            PanelName::New | PanelName::Add | PanelName::Details => {
+                self.command(tab, Command::RefreshPeople, turn);
+            }
+            PanelName::Menu
+            | PanelName::About
+            | PanelName::Rename
+            | PanelName::React(_)
+            | PanelName::Emoji
+            | PanelName::ConfirmRemove(_)
+            | PanelName::ConfirmLeave => {}
+        }
+    }
+
+    fn make_invite(&mut self, tab: &str, turn: &mut Turn<'_>) {
+        let Some(state) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        let Some(panel) = &mut state.panel else {
+            return;
+        };
+        panel.invite = InviteState::Making;
+        let group = state.group.filter(|_| panel.name == PanelName::InviteGroup);
+        let command = Command::CreateInvite {
+            group,
+            uses: INVITE_USES,
+            days: INVITE_DAYS,
+        };
+        self.command(tab, command, turn);
+    }
+
+    fn start(&mut self, tab: &str, with: Vec<AccountId>, name: &str, turn: &mut Turn<'_>) {
+        let name = name.trim();
+        let command = match with.as_slice() {
+            [] if name.is_empty() => {
+                return self.complain(Some(tab), "Choose somebody first.");
+            }
+            [one] if name.is_empty() => Command::StartDirect(*one),
+            _ => Command::CreateGroup {
+                name: self.group_name(name, &with),
+                members: with,
+            },
+        };
+        if let Some(tab) = self.tabs.get_mut(tab) {
+            tab.is_opening = true;
+        }
+        self.command(tab, command, turn);
+    }
+
+    /// A group without a name is called by its people.
+    fn group_name(&self, name: &str, with: &[AccountId]) -> String {
+        const CHARS_MAX: usize = 60;
+        if !name.is_empty() {
+            return name.to_owned();
+        }
+        let names = self.names(None);
+        let people: Vec<String> = self
+            .core
+            .me()
+            .map(|me| me.name.to_string())
+            .into_iter()
+            .chain(with.iter().map(|account| names.of(account)))
+            .collect();
+        people.join(", ").chars().take(CHARS_MAX).collect()
+    }
+
+    fn add(&mut self, tab: &str, accounts: Vec<AccountId>, turn: &mut Turn<'_>) {
+        if accounts.is_empty() {
+            return self.complain(Some(tab), "Choose somebody first.");
+        }
+        self.then_close(tab, turn, |group| Command::AddMembers { group, accounts });
+    }
+
+    fn in_group(
+        &mut self,
+        tab: &str,
+        turn: &mut Turn<'_>,
+        command: impl FnOnce(GroupId) -> Command,
+    ) {
+        if let Some(group) = self.tabs.get(tab).and_then(|tab| tab.group) {
+            self.command(tab, command(group), turn);
+        }
+    }
+
+    /// Closes the dialog unless the command was refused in it.
+    fn then_close(
+        &mut self,
+        tab: &str,
+        turn: &mut Turn<'_>,
+        command: impl FnOnce(GroupId) -> Command,
+    ) {
+        self.in_group(tab, turn, command);
+        if self.tabs.get(tab).is_some_and(|tab| tab.status.is_empty()) {
+            self.panel(tab, None);
+        }
+    }
+
+    /// What somebody looks at is read; who has just joined is shown their first conversation.
+    pub(super) fn mark_what_is_seen(&mut self, turn: &mut Turn<'_>) {
+        let tabs: Vec<(String, bool, Option<GroupId>)> = self
+            .tabs
+            .iter()
+            .map(|(id, tab)| (id.clone(), tab.is_arriving, tab.group))
+            .collect();
+        for (id, is_arriving, group) in tabs {
+            if is_arriving {
+                self.arrive(&id, turn);
+            }
+            if let Some(conversation) = group.and_then(|group| self.core.conversation(&group))
+                && conversation.unread > 0
+            {
+                self.see(&id, &conversation, turn);
+            }
+        }
+    }
+
+    fn see(&mut self, id: &str, conversation: &ConversationView, turn: &mut Turn<'_>) {
+        let newest = self.newest(&conversation.id);
+        let Some(tab) = self.tabs.get_mut(id) else {
+            return;
+        };
+        match newest {
+            Some(upto) if tab.is_watching => {
+                self.command(
+                    id,
+                    Command::MarkRead {
+                        group: conversation.id,
+                        upto,
+                    },
+                    turn,
+                );
+            }
+            _ if tab.new_after.is_none() => tab.new_after = Some(conversation.read_upto),
+            _ => {}
+        }
+    }
+
+    fn newest(&self, group: &GroupId) -> Option<Seq> {
+        let items = self.core.thread(group)?.items();
+        items
+            .iter()
+            .filter_map(|item| match item {
+                ThreadItem::Message(message) => message.seq,
+                ThreadItem::Event(event) => event.seq,
+            })
+            .max()
+    }
+
+    fn arrive(&mut self, id: &str, turn: &mut Turn<'_>) {
+        if let Some(first) = self.core.conversations().first() {
+            if let Some(tab) = self.tabs.get_mut(id) {
+                tab.is_arriving = false;
+                tab.shown.act(Act::Address(format!("/#/c/{}", first.id)));
+            }
+            return;
+        }
+        let inviter = self.core.people().into_iter().find(|person| {
+            !person.is_me && person.trust == Trust::VerifiedByLink && person.direct.is_none()
+        });
+        if let Some(inviter) = inviter {
+            if let Some(tab) = self.tabs.get_mut(id) {
+                tab.is_arriving = false;
+                tab.is_opening = true;
+            }
+            self.command(id, Command::StartDirect(inviter.account), turn);
+        }
+    }
+}

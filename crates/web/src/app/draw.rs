@@ -1,0 +1,265 @@
+//! What a tab shows, compared with what it was told before.
+
+use super::App;
+use super::tab::{Panel, Place, Tab};
+use crate::event::PanelName;
+use crate::patch::Act;
+use crate::present::{self, Context, Names};
+use crate::view::{
+    Banner, BannerLine, Button, Invited, LOST, MainScreen, NoRows, Replying, Rest, StartScreen,
+    Talk, html,
+};
+use roost_client::Moment;
+use roost_client::view::{Connection, ConversationView, Me};
+use roost_wire::GroupId;
+use roost_wire::link::InviteLink;
+
+const IN_MAIN: [&str; 10] = [
+    "banner",
+    "rows",
+    "talk",
+    "talk-header",
+    "messages",
+    "typing",
+    "composer-place",
+    "replying",
+    "panel-body",
+    "panel-status",
+];
+const IN_TALK: [&str; 5] = [
+    "talk-header",
+    "messages",
+    "typing",
+    "composer-place",
+    "replying",
+];
+
+impl App {
+    pub(super) fn draw(&self, tab: &mut Tab, now: Moment) {
+        match (self.core.me(), tab.place.clone()) {
+            (me, Place::Invite { link }) => draw_invite(tab, me.as_ref(), &link),
+            (None, Place::Home) => draw_start(tab),
+            (Some(me), Place::Home) => self.draw_main(tab, &me, now),
+        }
+    }
+
+    fn draw_main(&self, tab: &mut Tab, me: &Me, now: Moment) {
+        let conversations = self.core.conversations();
+        let open = conversations
+            .iter()
+            .find(|conversation| Some(conversation.id) == tab.group);
+        let names = self.names(open.map(|open| &open.id));
+        tab.shown.fragment("app", html(&MainScreen), &IN_MAIN);
+        tab.shown.part("banner", html(&self.banner()));
+        self.draw_rows(tab, &conversations, &names, now);
+        match open {
+            Some(open) => self.draw_talk(tab, open, &names, now),
+            None => {
+                let missing = tab.group.is_some();
+                tab.shown
+                    .fragment("talk", html(&Rest { missing }), &IN_TALK);
+            }
+        }
+        self.draw_panel(tab, me, open, &names);
+        tab.shown.act_once(
+            "title",
+            Act::Title(present::title(&conversations, tab.group)),
+        );
+        tab.shown
+            .act_once("reading", Act::Reading(tab.group.is_some()));
+    }
+
+    fn draw_rows(
+        &self,
+        tab: &mut Tab,
+        conversations: &[ConversationView],
+        names: &Names,
+        now: Moment,
+    ) {
+        let time = (now.seconds(), self.zone);
+        let rows = present::rows(conversations, names, tab.group, &tab.find, time);
+        let mut children: Vec<(String, String)> = rows
+            .iter()
+            .map(|row| (row.key.clone(), html(row)))
+            .collect();
+        if children.is_empty() {
+            let finding = !conversations.is_empty();
+            children.push(("no-rows".to_owned(), html(&NoRows { finding })));
+        }
+        tab.shown.list("rows", children);
+    }
+
+    fn draw_talk(&self, tab: &mut Tab, open: &ConversationView, names: &Names, now: Moment) {
+        let members = self.core.members(&open.id);
+        tab.shown.fragment(
+            "talk",
+            html(&Talk {
+                group: open.id.to_string(),
+            }),
+            &IN_TALK,
+        );
+        tab.shown
+            .part("talk-header", html(&present::header(open, &members, names)));
+        tab.shown.fragment(
+            "composer-place",
+            html(&present::composer(open.state)),
+            &["replying"],
+        );
+        tab.shown.fragment_text("typing", &typing(open, names));
+        let Some(thread) = self.core.thread(&open.id) else {
+            return;
+        };
+        let context = Context {
+            names,
+            now: now.seconds(),
+            zone: self.zone,
+            new_after: tab.new_after,
+            can_write: open.state.can_write(),
+            has_older: thread.has_older(),
+        };
+        let lines = present::lines(thread.items(), &context);
+        let children = lines
+            .iter()
+            .map(|line| (line.key().to_owned(), html(line)))
+            .collect();
+        tab.shown.list("messages", children);
+        let quoted = tab.reply_to.and_then(|id| thread.message(&id));
+        let replying = quoted.map(|message| Replying {
+            quote: present::reply_quote(message, names),
+        });
+        if open.state.can_write() {
+            tab.shown.part(
+                "replying",
+                replying.map(|replying| html(&replying)).unwrap_or_default(),
+            );
+        }
+    }
+
+    fn draw_panel(&self, tab: &mut Tab, me: &Me, open: Option<&ConversationView>, names: &Names) {
+        let inside = tab
+            .panel
+            .as_ref()
+            .and_then(|panel| self.panel_html(panel, me, open, names));
+        let is_open = inside.is_some();
+        tab.shown
+            .fragment("panel-body", inside.unwrap_or_default(), &["panel-status"]);
+        if is_open {
+            tab.shown.fragment_text("panel-status", &tab.status.clone());
+        }
+        tab.shown.act_once("panel", Act::Panel(is_open));
+    }
+
+    fn panel_html(
+        &self,
+        panel: &Panel,
+        me: &Me,
+        open: Option<&ConversationView>,
+        names: &Names,
+    ) -> Option<String> {
+        Some(match panel.name {
+            PanelName::Menu => html(&present::menu(me)),
+            PanelName::About => html(&present::about(me)),
+            PanelName::New => html(&present::pick(&self.core.people(), None)),
+            PanelName::Emoji | PanelName::React(_) => html(&present::emoji(panel.name)),
+            PanelName::Invite => html(&present::invite(me, None, panel.invite.clone())),
+            PanelName::InviteGroup => html(&present::invite(me, Some(open?), panel.invite.clone())),
+            PanelName::Details => {
+                let members = self.core.members(&open?.id);
+                html(&present::details(
+                    open?,
+                    &members,
+                    &self.core.people(),
+                    None,
+                ))
+            }
+            PanelName::Add => {
+                let members = self.core.members(&open?.id);
+                html(&present::pick(&self.core.people(), Some(&members)))
+            }
+            PanelName::Rename => html(&present::rename(open?)),
+            PanelName::ConfirmRemove(account) => html(&present::confirm_remove(&account, names)),
+            PanelName::ConfirmLeave => html(&present::confirm_leave()),
+        })
+    }
+
+    fn banner(&self) -> Banner {
+        let notes = self.notes.iter().enumerate().map(|(at, note)| BannerLine {
+            text: note.clone(),
+            alarm: false,
+            button: (at == 0).then_some(Button {
+                action: "dismiss",
+                text: "OK",
+            }),
+        });
+        let offline = match self.core.connection() {
+            Connection::Waiting => Some(BannerLine {
+                text: "No connection to the server. What you write is kept here and sent when it is back.".to_owned(),
+                alarm: false,
+                button: Some(Button { action: "connect", text: "Try now" }),
+            }),
+            Connection::Off | Connection::Connecting | Connection::Online => None,
+        };
+        Banner {
+            lines: offline.into_iter().chain(notes).collect(),
+        }
+    }
+
+    /// Names of everybody on the server and in a conversation.
+    pub(super) fn names(&self, group: Option<&GroupId>) -> Names {
+        let members = group
+            .map(|group| self.core.members(group))
+            .unwrap_or_default();
+        Names::new(
+            &self.core.people(),
+            &members,
+            self.core.me().map(|me| me.account),
+        )
+    }
+}
+
+fn draw_start(tab: &mut Tab) {
+    let host = tab
+        .origin
+        .split_once("://")
+        .map_or("", |(_, host)| host)
+        .to_owned();
+    let lost = tab.had_account.then(|| LOST.to_owned());
+    tab.shown
+        .fragment("app", html(&StartScreen { host, lost }), &IN_MAIN);
+    tab.shown.fragment_text("start-status", &tab.status.clone());
+}
+
+/// The server has written this page; what the link's fragment says is added.
+fn draw_invite(tab: &mut Tab, me: Option<&Me>, link: &str) {
+    let invite = InviteLink::parse(link).ok();
+    let group = invite.and_then(|invite| invite.group_name);
+    if let Some(group) = &group {
+        tab.shown.fragment_text(
+            "invite-group",
+            &format!("You are invited to join “{group}”."),
+        );
+        tab.shown.act_once("reveal", Act::Reveal("invite-group"));
+    }
+    if let Some(me) = me {
+        let joins = InviteLink::parse(link).is_ok();
+        let view = Invited {
+            me: me.name.to_string(),
+            joins,
+            group,
+        };
+        tab.shown
+            .fragment("invite-action", html(&view), &["join-status"]);
+    }
+    tab.shown.fragment_text("join-status", &tab.status.clone());
+    tab.shown.act_once("ready", Act::Ready);
+}
+
+fn typing(open: &ConversationView, names: &Names) -> String {
+    let who: Vec<String> = open.typing.iter().map(|who| names.of(who)).collect();
+    match who.len() {
+        0 => String::new(),
+        1 => format!("{} is writing…", present::listed(&who)),
+        2 | 3 => format!("{} are writing…", present::listed(&who)),
+        _ => "Several people are writing…".to_owned(),
+    }
+}

@@ -1,0 +1,251 @@
+//! The browser client without the browser: one core, and what each tab looks at.
+//!
+//! Owns which conversation, dialog and reply a tab is at, and turns what people do into commands
+//! for the core. Does no I/O: what is to be stored and done is taken by the worker.
+
+mod act;
+mod draw;
+mod tab;
+
+pub use tab::Arrival;
+
+use crate::event::Event;
+use crate::patch::{Act, Patch};
+use crate::view::{InviteState, Zone};
+use roost_client::{Command, Core, Dice, Effect, Input, Moment, Notice, Step, Write};
+use std::collections::BTreeMap;
+use tab::{Panel, Place, Tab};
+
+/// Sentences kept for the banner.
+const NOTES_MAX: usize = 3;
+
+const ONLY_HERE: &str = "Welcome. Your account lives in this browser only: clearing this site’s \
+data loses it, since there is no recovery yet.";
+
+/// When, and with which dice.
+pub struct Turn<'a> {
+    pub now: Moment,
+    pub dice: &'a mut dyn Dice,
+}
+
+/// What the worker must do: store all of `writes` in one transaction, then perform `effects`.
+#[derive(Debug, Default)]
+pub struct Out {
+    pub writes: Vec<Write>,
+    pub effects: Vec<Effect>,
+}
+
+pub struct App {
+    core: Core,
+    zone: Zone,
+    tabs: BTreeMap<String, Tab>,
+    /// Sentences that every tab shows until they are dismissed.
+    notes: Vec<String>,
+    out: Out,
+}
+
+impl App {
+    #[must_use]
+    pub fn new(core: Core, zone: Zone) -> Self {
+        Self {
+            core,
+            zone,
+            tabs: BTreeMap::new(),
+            notes: Vec::new(),
+            out: Out::default(),
+        }
+    }
+
+    /// Whether there is an account in this browser.
+    #[must_use]
+    pub fn has_account(&self) -> bool {
+        self.core.me().is_some()
+    }
+
+    /// A tab was opened, or does not know any more what it was told.
+    pub fn attach(&mut self, tab: &str, arrival: Arrival, turn: &mut Turn<'_>) {
+        let group = arrival.group;
+        let mut state = Tab::new(arrival);
+        if self.core.is_joining() && matches!(state.place, Place::Invite { .. }) {
+            state.is_joining = true;
+            "Joining…".clone_into(&mut state.status);
+        }
+        self.tabs.insert(tab.to_owned(), state);
+        if self.has_account() {
+            self.act(tab, Act::Keep);
+            self.route(tab, group, turn);
+        }
+    }
+
+    pub fn detach(&mut self, tab: &str) {
+        self.tabs.remove(tab);
+    }
+
+    /// Something for every tab's banner.
+    pub fn note(&mut self, sentence: &str) {
+        self.notes.retain(|note| note != sentence);
+        self.notes.push(sentence.to_owned());
+        if self.notes.len() > NOTES_MAX {
+            self.notes.remove(0);
+        }
+    }
+
+    /// A person did something on a page.
+    pub fn event(&mut self, tab: &str, event: Event, turn: &mut Turn<'_>) {
+        if let Some(tab) = self.tabs.get_mut(tab)
+            && !matches!(event, Event::Watch { .. } | Event::Route(_))
+        {
+            tab.status.clear();
+            tab.is_arriving = false;
+        }
+        self.on_event(tab, event, turn);
+        self.mark_what_is_seen(turn);
+    }
+
+    /// Something came for the core.
+    pub fn input(&mut self, input: Input, turn: &mut Turn<'_>) {
+        let step = self.core.handle(input, turn.now, turn.dice);
+        self.absorb(step, None, turn);
+        self.mark_what_is_seen(turn);
+    }
+
+    /// What there is to store and to do since the last time.
+    pub fn take(&mut self) -> Out {
+        std::mem::take(&mut self.out)
+    }
+
+    /// What each tab must change to show what is true at `now`.
+    pub fn render(&mut self, now: Moment) -> Vec<(String, Patch)> {
+        let mut tabs = std::mem::take(&mut self.tabs);
+        let patches = tabs.iter_mut().filter_map(|(id, tab)| {
+            self.draw(tab, now);
+            let patch = tab.shown.take();
+            (!patch.is_empty()).then(|| (id.clone(), patch))
+        });
+        let patches = patches.collect();
+        self.tabs = tabs;
+        patches
+    }
+
+    fn command(&mut self, tab: &str, command: Command, turn: &mut Turn<'_>) {
+        let step = self
+            .core
+            .handle(Input::Command(command), turn.now, turn.dice);
+        self.absorb(step, Some(tab), turn);
+    }
+
+    fn absorb(&mut self, step: Step, tab: Option<&str>, turn: &mut Turn<'_>) {
+        self.out.writes.extend(step.writes);
+        self.out.effects.extend(step.effects);
+        for notice in step.notices {
+            self.on_notice(notice, tab, turn);
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice, tab: Option<&str>, turn: &mut Turn<'_>) {
+        match notice {
+            Notice::Joined => self.on_joined(turn),
+            Notice::Refused { reason } => self.complain(tab, &reason),
+            Notice::Failed { reason, .. } => self.complain(tab, &reason),
+            Notice::Opened(group) => {
+                for tab in self.tabs.values_mut().filter(|tab| tab.is_opening) {
+                    tab.is_opening = false;
+                    tab.panel = None;
+                    tab.shown.act(Act::Address(format!("/#/c/{group}")));
+                }
+            }
+            Notice::InviteCreated { group, link, .. } => {
+                for tab in self.tabs.values_mut() {
+                    tab.invite_is(group, InviteState::Ready(link.clone()));
+                }
+            }
+            Notice::Received { group, .. } => self.announce(group),
+            Notice::KeyChanged(account) => {
+                let name = self.names(None).of(&account);
+                self.note(&format!(
+                    "The key of {name} changed. Ask them in person before you trust it."
+                ));
+            }
+            Notice::Unreachable => self.on_unreachable(),
+            Notice::Queued { .. }
+            | Notice::Stored { .. }
+            | Notice::LinkRequest { .. }
+            | Notice::LinkGrant { .. }
+            | Notice::ConversationsChanged
+            | Notice::ThreadChanged(_)
+            | Notice::PeopleChanged
+            | Notice::ConnectionChanged
+            | Notice::Repairing { .. }
+            | Notice::Settled => {}
+        }
+    }
+
+    /// Says so to who waits to be let in; everybody else has the banner.
+    fn on_unreachable(&mut self) {
+        for tab in self.tabs.values_mut().filter(|tab| tab.is_joining) {
+            "The server does not answer. Trying again…".clone_into(&mut tab.status);
+        }
+    }
+
+    fn on_joined(&mut self, turn: &mut Turn<'_>) {
+        self.note(ONLY_HERE);
+        for tab in self.tabs.values_mut() {
+            tab.shown.act(Act::Keep);
+            if std::mem::take(&mut tab.is_joining) || matches!(tab.place, Place::Home) {
+                tab.place = Place::Home;
+                tab.is_arriving = true;
+                tab.shown.act(Act::Address("/".to_owned()));
+            }
+        }
+        let step = self
+            .core
+            .handle(Input::Command(Command::Connect), turn.now, turn.dice);
+        self.out.writes.extend(step.writes);
+        self.out.effects.extend(step.effects);
+    }
+
+    /// Says what did not work where the person is looking.
+    fn complain(&mut self, tab: Option<&str>, reason: &str) {
+        let mut heard = false;
+        for (id, tab_state) in &mut self.tabs {
+            let was_making = tab_state.invite_failed(reason);
+            let was_joining = std::mem::take(&mut tab_state.is_joining);
+            let asked = tab == Some(id.as_str()) && tab_state.has_place_for_status();
+            if was_joining || asked {
+                reason.clone_into(&mut tab_state.status);
+                tab_state.shown.act(Act::Ready);
+            }
+            heard |= was_making || was_joining || asked;
+        }
+        if !heard {
+            self.note(reason);
+        }
+    }
+
+    /// Tells screen readers of a message in a conversation they do not look at.
+    fn announce(&mut self, group: roost_wire::GroupId) {
+        let Some(conversation) = self.core.conversation(&group) else {
+            return;
+        };
+        for tab in self
+            .tabs
+            .values_mut()
+            .filter(|tab| tab.group != Some(group))
+        {
+            tab.shown
+                .act(Act::Say(format!("New message: {}", conversation.title)));
+        }
+    }
+
+    fn act(&mut self, tab: &str, act: Act) {
+        if let Some(tab) = self.tabs.get_mut(tab) {
+            tab.shown.act(act);
+        }
+    }
+
+    fn panel(&mut self, tab: &str, panel: Option<Panel>) {
+        if let Some(tab) = self.tabs.get_mut(tab) {
+            tab.panel = panel;
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What one tab of the browser is at.
+
+use crate::event::PanelName;
+use crate::patch::Shown;
+use crate::view::InviteState;
+use roost_client::MessageId;
+use roost_wire::{GroupId, Seq};
+
+/// How a tab came to be.
+#[derive(Debug, Clone, Default)]
+pub struct Arrival {
+    /// The whole address with its fragment.
+    pub url: String,
+    /// The conversation in the address.
+    pub group: Option<GroupId>,
+    /// There was an account in this browser once.
+    pub had_account: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    Home,
+    /// On an invite's page, which the server has filled already.
+    Invite {
+        link: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panel {
+    pub name: PanelName,
+    pub invite: InviteState,
+}
+
+pub struct Tab {
+    pub place: Place,
+    pub origin: String,
+    pub had_account: bool,
+    pub group: Option<GroupId>,
+    pub reply_to: Option<MessageId>,
+    pub panel: Option<Panel>,
+    pub find: String,
+    /// What did not work, said where the person is looking.
+    pub status: String,
+    /// The last entry seen before what is new in the open conversation.
+    pub new_after: Option<Seq>,
+    /// The page can be seen, and the end of the conversation in it.
+    pub is_watching: bool,
+    pub is_joining: bool,
+    /// Has just joined: the first conversation will be opened.
+    pub is_arriving: bool,
+    /// Asked for a conversation that is being made.
+    pub is_opening: bool,
+    pub shown: Shown,
+}
+
+impl Tab {
+    pub fn new(arrival: Arrival) -> Self {
+        let origin = origin(&arrival.url).to_owned();
+        let is_invite = arrival
+            .url
+            .get(origin.len()..)
+            .is_some_and(|path| path.starts_with("/i/"));
+        Self {
+            place: if is_invite {
+                Place::Invite { link: arrival.url }
+            } else {
+                Place::Home
+            },
+            origin,
+            had_account: arrival.had_account,
+            group: None,
+            reply_to: None,
+            panel: None,
+            find: String::new(),
+            status: String::new(),
+            new_after: None,
+            is_watching: false,
+            is_joining: false,
+            is_arriving: false,
+            is_opening: false,
+            shown: Shown::default(),
+        }
+    }
+
+    pub fn has_place_for_status(&self) -> bool {
+        self.panel.is_some() || matches!(self.place, Place::Invite { .. })
+    }
+
+    /// The group that the open invite dialog is about: none for the server itself.
+    fn making_for(&self) -> Option<Option<GroupId>> {
+        match self.panel.as_ref()? {
+            Panel {
+                name: PanelName::Invite,
+                invite: InviteState::Making,
+            } => Some(None),
+            Panel {
+                name: PanelName::InviteGroup,
+                invite: InviteState::Making,
+            } => Some(self.group),
+            Panel { .. } => None,
+        }
+    }
+
+    /// The link that the dialog waits for is there.
+    pub fn invite_is(&mut self, group: Option<GroupId>, state: InviteState) {
+        if self.making_for() == Some(group)
+            && let Some(panel) = &mut self.panel
+        {
+            panel.invite = state;
+        }
+    }
+
+    /// The link will not come. Whether one was waited for.
+    pub fn invite_failed(&mut self, reason: &str) -> bool {
+        let was_making = self.making_for().is_some();
+        if let (true, Some(panel)) = (was_making, &mut self.panel) {
+            panel.invite = InviteState::Failed(reason.to_owned());
+        }
+        was_making
+    }
+}
+
+/// `https://host[:port]` of an address.
+pub fn origin(url: &str) -> &str {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "";
+    };
+    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let end = scheme
+        .len()
+        .saturating_add("://".len())
+        .saturating_add(host);
+    url.get(..end).unwrap_or(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tab(url: &str) -> Tab {
+        Tab::new(Arrival {
+            url: url.to_owned(),
+            ..Arrival::default()
+        })
+    }
+
+    #[test]
+    fn an_invite_is_known_by_its_path() {
+        assert_eq!(tab("https://a.example:8443/").place, Place::Home);
+        assert_eq!(tab("https://a.example/?x=/i/y").place, Place::Home);
+        assert!(matches!(
+            tab("https://a.example:8443/i/x#y").place,
+            Place::Invite { .. }
+        ));
+        assert_eq!(
+            tab("https://a.example:8443/i/x#y").origin,
+            "https://a.example:8443"
+        );
+    }
+
+    #[test]
+    fn a_link_goes_to_the_dialog_that_waits_for_it_only() {
+        let mut tab = tab("https://a.example/");
+        tab.group = Some(GroupId::new([1; 16]));
+        tab.panel = Some(Panel {
+            name: PanelName::InviteGroup,
+            invite: InviteState::Making,
+        });
+
+        tab.invite_is(None, InviteState::Ready("server".into()));
+        assert_eq!(tab.panel.as_ref().unwrap().invite, InviteState::Making);
+
+        tab.invite_is(tab.group, InviteState::Ready("group".into()));
+        assert_eq!(
+            tab.panel.as_ref().unwrap().invite,
+            InviteState::Ready("group".into())
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! From what the client core says to what the views show.
+//!
+//! Owns names, words and grouping. Pure: reads views of the core, a clock's reading and a zone.
+
+mod panel;
+mod rows;
+mod talk;
+
+pub use panel::{
+    INVITE_DAYS, INVITE_USES, about, confirm_leave, confirm_remove, details, emoji, invite, menu,
+    pick, rename,
+};
+pub use rows::{rows, title};
+pub use talk::{Context, composer, header, lines, reply_quote};
+
+use roost_client::view::{MemberView, PersonView};
+use roost_wire::AccountId;
+use std::collections::BTreeMap;
+
+/// What accounts are called.
+#[derive(Debug, Default)]
+pub struct Names(BTreeMap<AccountId, String>, Option<AccountId>);
+
+impl Names {
+    #[must_use]
+    pub fn new<'a>(
+        people: impl IntoIterator<Item = &'a PersonView>,
+        members: impl IntoIterator<Item = &'a MemberView>,
+        me: Option<AccountId>,
+    ) -> Self {
+        let people = people
+            .into_iter()
+            .map(|person| (person.account, person.name.to_string()));
+        let members = members
+            .into_iter()
+            .map(|member| (member.account, member.name.to_string()));
+        Self(people.chain(members).collect(), me)
+    }
+
+    /// At the start of a sentence.
+    #[must_use]
+    pub fn of(&self, account: &AccountId) -> String {
+        if self.1.as_ref() == Some(account) {
+            "You".to_owned()
+        } else {
+            self.theirs(account)
+        }
+    }
+
+    /// Inside a sentence.
+    #[must_use]
+    pub fn inner(&self, account: &AccountId) -> String {
+        if self.1.as_ref() == Some(account) {
+            "you".to_owned()
+        } else {
+            self.theirs(account)
+        }
+    }
+
+    #[must_use]
+    pub fn is_me(&self, account: &AccountId) -> bool {
+        self.1.as_ref() == Some(account)
+    }
+
+    fn theirs(&self, account: &AccountId) -> String {
+        self.0
+            .get(account)
+            .cloned()
+            .unwrap_or_else(|| "Somebody".to_owned())
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_read_as_sentences() {
+        let names = ["Ada", "Ben", "you"].map(str::to_owned);
+
+        assert_eq!(listed(&names), "Ada, Ben and you");
+        assert_eq!(listed(&names[..2]), "Ada and Ben");
+        assert_eq!(listed(&[]), "");
+    }
+}

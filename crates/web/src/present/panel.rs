@@ -1,0 +1,211 @@
+//! Dialogs.
+
+use super::Names;
+use super::rows::face;
+use crate::event::PanelName;
+use crate::view::{
+    AboutPanel, ConfirmPanel, DetailsPanel, EMOJI, EmojiPanel, Face, InvitePanel, InviteState,
+    MenuPanel, Person, PickPanel, RenamePanel, Size,
+};
+use roost_client::view::{ConversationKind, ConversationView, Me, MemberView, PersonView, Trust};
+use roost_wire::AccountId;
+
+/// How often and how long a link from the dialog works.
+pub const INVITE_USES: u32 = 10;
+pub const INVITE_DAYS: u64 = 7;
+
+#[must_use]
+pub fn host(me: &Me) -> String {
+    me.origin
+        .split_once("://")
+        .map_or(me.origin.as_str(), |(_, host)| host)
+        .to_owned()
+}
+
+#[must_use]
+pub fn menu(me: &Me) -> MenuPanel {
+    let name = me.name.to_string();
+    MenuPanel {
+        title: "Menu",
+        face: Face::of(&name, me.account.as_bytes(), Size::Usual),
+        me: name,
+        host: host(me),
+    }
+}
+
+#[must_use]
+pub fn about(me: &Me) -> AboutPanel {
+    AboutPanel {
+        title: "What this server can and cannot see",
+        host: host(me),
+        version: env!("CARGO_PKG_VERSION"),
+    }
+}
+
+/// Choose among the people who are not in `members`; without members, for a new conversation.
+#[must_use]
+pub fn pick<'a>(
+    people: impl IntoIterator<Item = &'a PersonView>,
+    members: Option<&[MemberView]>,
+) -> PickPanel {
+    let is_in = |account: &AccountId| {
+        members.is_some_and(|members| members.iter().any(|member| member.account == *account))
+    };
+    let people = people
+        .into_iter()
+        .filter(|person| !person.is_me && !is_in(&person.account))
+        .map(person)
+        .collect();
+    if members.is_some() {
+        PickPanel {
+            title: "Add people",
+            action: "add",
+            button: "Add",
+            people,
+            names_group: false,
+        }
+    } else {
+        PickPanel {
+            title: "New conversation",
+            action: "start",
+            button: "Start",
+            people,
+            names_group: true,
+        }
+    }
+}
+
+fn person(person: &PersonView) -> Person {
+    let name = person.name.to_string();
+    Person {
+        account: person.account.to_string(),
+        face: Face::of(&name, person.account.as_bytes(), Size::Usual),
+        name,
+        note: note(person).map(str::to_owned),
+        removable: false,
+    }
+}
+
+fn note(person: &PersonView) -> Option<&'static str> {
+    if person.trust == Trust::KeyChanged {
+        Some("Their key changed. Ask them in person before you trust it.")
+    } else if person.looks_like.is_some() {
+        Some("Looks like another name here. Make sure who it is.")
+    } else if person.trust == Trust::VerifiedByLink {
+        Some("Verified by link")
+    } else {
+        None
+    }
+}
+
+#[must_use]
+pub fn details(
+    conversation: &ConversationView,
+    members: &[MemberView],
+    people: &[PersonView],
+    safety: Option<String>,
+) -> DetailsPanel {
+    let group = matches!(conversation.kind, ConversationKind::Group);
+    let changeable = group && conversation.state.can_write();
+    let shown = members.iter().map(|member| {
+        let known = people
+            .iter()
+            .find(|person| person.account == member.account);
+        let name = member.name.to_string();
+        let note = if member.is_me {
+            Some("You")
+        } else {
+            known.and_then(note)
+        };
+        Person {
+            account: member.account.to_string(),
+            face: Face::of(&name, member.account.as_bytes(), Size::Usual),
+            name,
+            note: note.map(str::to_owned),
+            removable: changeable && !member.is_me,
+        }
+    });
+    DetailsPanel {
+        title: "People and details",
+        face: face(conversation, Size::Usual),
+        name: conversation.title.clone(),
+        subtitle: match members.len() {
+            1 => "Only you so far".to_owned(),
+            count => format!("{count} people"),
+        },
+        people: shown.collect(),
+        group: changeable,
+        safety,
+    }
+}
+
+#[must_use]
+pub fn rename(conversation: &ConversationView) -> RenamePanel {
+    RenamePanel {
+        title: "Change the name",
+        name: conversation.title.clone(),
+    }
+}
+
+#[must_use]
+pub fn invite(me: &Me, group: Option<&ConversationView>, state: InviteState) -> InvitePanel {
+    InvitePanel {
+        title: if group.is_some() {
+            "Invite by link"
+        } else {
+            "Invite people"
+        },
+        host: host(me),
+        group: group.map(|group| group.title.clone()),
+        uses: INVITE_USES,
+        days: INVITE_DAYS,
+        state,
+    }
+}
+
+#[must_use]
+pub fn confirm_remove(account: &AccountId, names: &Names) -> ConfirmPanel {
+    ConfirmPanel {
+        title: "Remove from the group?",
+        text: format!(
+            "{} will not be able to read what is written from now on. What they have already read stays with them.",
+            names.of(account)
+        ),
+        action: "remove",
+        account: Some(account.to_string()),
+        button: "Remove",
+    }
+}
+
+#[must_use]
+pub fn confirm_leave() -> ConfirmPanel {
+    ConfirmPanel {
+        title: "Leave the group?",
+        text: "You will not be able to read what is written from now on. What was said until now stays here.".to_owned(),
+        action: "leave",
+        account: None,
+        button: "Leave",
+    }
+}
+
+#[must_use]
+pub fn emoji(name: PanelName) -> EmojiPanel {
+    let message = match name {
+        PanelName::React(message) => Some(message.to_string()),
+        _ => None,
+    };
+    EmojiPanel {
+        title: if message.is_some() {
+            "React"
+        } else {
+            "Choose an emoji"
+        },
+        action: if message.is_some() {
+            "react"
+        } else {
+            "insert-emoji"
+        },
+        message,
+        emoji: &EMOJI,
+    }
+}

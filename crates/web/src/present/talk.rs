@@ -1,0 +1,286 @@
+//! An open conversation: header, lines, composer.
+
+use super::rows::{face, state_words};
+use super::{Names, listed};
+use crate::rich::{self, RichText};
+use crate::view::{
+    Composer, Face, Line, Local, Mark, Message, QuoteLine, Reaction, Size, TalkHeader, Zone, hue,
+};
+use roost_client::view::{
+    ConversationKind, ConversationState, ConversationView, EventKind, EventView, MemberView,
+    MessageState, MessageView, ThreadItem,
+};
+use roost_wire::{AccountId, Seconds, Seq};
+
+/// Messages of one person within this time form one block.
+const BLOCK_SECONDS: u64 = 300;
+const QUOTE_CHARS: usize = 160;
+/// Names in the header before it says only how many there are.
+const NAMES_MAX: usize = 6;
+
+/// What the lines of a conversation depend on besides its messages.
+pub struct Context<'a> {
+    pub names: &'a Names,
+    pub now: Seconds,
+    pub zone: Zone,
+    /// The last entry seen when the conversation was opened, if something came after it.
+    pub new_after: Option<Seq>,
+    pub can_write: bool,
+    pub has_older: bool,
+}
+
+#[must_use]
+pub fn header(
+    conversation: &ConversationView,
+    members: &[MemberView],
+    names: &Names,
+) -> TalkHeader {
+    let subtitle = match (state_words(conversation.state), &conversation.kind) {
+        (Some(words), _) => words.to_owned(),
+        (None, ConversationKind::Direct(_)) => "Just the two of you".to_owned(),
+        (None, ConversationKind::Group) if members.len() > NAMES_MAX => {
+            format!("{} people", members.len())
+        }
+        (None, ConversationKind::Group) => {
+            let mut others: Vec<String> = members
+                .iter()
+                .filter(|member| !member.is_me)
+                .map(|member| names.inner(&member.account))
+                .collect();
+            others.push("you".to_owned());
+            if others.len() == 1 {
+                "Only you so far".to_owned()
+            } else {
+                listed(&others)
+            }
+        }
+    };
+    TalkHeader {
+        face: face(conversation, Size::Small),
+        title: conversation.title.clone(),
+        subtitle,
+    }
+}
+
+#[must_use]
+pub fn composer(state: ConversationState) -> Composer {
+    let closed = match state {
+        ConversationState::Joining | ConversationState::Ready | ConversationState::Repairing => {
+            None
+        }
+        ConversationState::Leaving | ConversationState::Left => {
+            Some("You left. What was said until then stays here.")
+        }
+        ConversationState::Removed => {
+            Some("You are no longer in this group. What was said until then stays here.")
+        }
+        ConversationState::Gone => {
+            Some("This conversation is no longer on the server. What was said stays here.")
+        }
+    };
+    Composer {
+        closed: closed.map(str::to_owned),
+    }
+}
+
+#[must_use]
+pub fn reply_quote(message: &MessageView, names: &Names) -> QuoteLine {
+    QuoteLine {
+        to: key(&message.id),
+        who: names.of(&message.sender),
+        text: rich::plain(&message.text, QUOTE_CHARS),
+    }
+}
+
+/// All lines, oldest first, with days, blocks and the line above what is new.
+#[must_use]
+pub fn lines(items: &[ThreadItem], context: &Context<'_>) -> Vec<Line> {
+    let mut lines = Vec::with_capacity(items.len().saturating_add(8));
+    if context.has_older {
+        lines.push(Line::Older);
+    }
+    let now = Local::at(context.now, context.zone);
+    let mut day = None;
+    let mut block: Option<(AccountId, Seconds)> = None;
+    let mut is_new_due = context.new_after.is_some();
+    for (at, item) in items.iter().enumerate() {
+        let (time, seq) = match item {
+            ThreadItem::Message(message) => (message.time, message.seq),
+            ThreadItem::Event(event) => (event.time, event.seq),
+        };
+        let local = Local::at(time, context.zone);
+        if day != Some(local.day()) {
+            day = Some(local.day());
+            block = None;
+            lines.push(Line::Day {
+                key: format!("d-{}-{at}", local.day()),
+                text: local.day_line(now),
+            });
+        }
+        if is_new_due && is_new(item, seq, context.new_after) {
+            is_new_due = false;
+            block = None;
+            lines.push(Line::New);
+        }
+        match item {
+            ThreadItem::Event(event) => {
+                block = None;
+                lines.push(Line::Event {
+                    key: event_key(event, at),
+                    text: event_words(event, context.names),
+                });
+            }
+            ThreadItem::Message(message) => {
+                let more = block.is_some_and(|(who, since)| {
+                    who == message.sender && message.time.get() <= since.plus(BLOCK_SECONDS).get()
+                });
+                block = Some((message.sender, message.time));
+                lines.push(Line::Message(show(message, more, context)));
+            }
+        }
+    }
+    one_line_a_day(lines)
+}
+
+/// A day's line has the day for its key; should the clock have gone back, only the first is kept.
+fn one_line_a_day(lines: Vec<Line>) -> Vec<Line> {
+    let mut seen = std::collections::BTreeSet::new();
+    lines
+        .into_iter()
+        .filter(|line| seen.insert(line.key().to_owned()))
+        .collect()
+}
+
+fn is_new(item: &ThreadItem, seq: Option<Seq>, after: Option<Seq>) -> bool {
+    let mine = matches!(item, ThreadItem::Message(message) if message.mine);
+    !mine && seq.zip(after).is_some_and(|(seq, after)| seq > after)
+}
+
+/// The id of a message's element.
+#[must_use]
+pub fn key(id: &roost_client::content::MessageId) -> String {
+    format!("m-{id}")
+}
+
+fn event_key(event: &EventView, at: usize) -> String {
+    match event.seq {
+        Some(seq) => format!("e-{seq}-{:x}", short_hash(&format!("{:?}", event.kind))),
+        None => format!("e-{}-{at}", event.time),
+    }
+}
+
+/// Tells apart what one commit did to several people.
+fn short_hash(text: &str) -> u32 {
+    text.bytes().fold(2_166_136_261, |hash: u32, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
+    })
+}
+
+fn show(message: &MessageView, more: bool, context: &Context<'_>) -> Message {
+    let local = Local::at(message.time, context.zone);
+    let who = context.names.of(&message.sender);
+    let shown = !message.deleted && !message.unknown;
+    let text = match (message.deleted, message.unknown) {
+        (true, _) => "Deleted",
+        (false, true) => "A newer kind of message. Reload the page to update Roost.",
+        (false, false) => message.text.as_str(),
+    };
+    let theirs_first = !message.mine && !more;
+    Message {
+        key: key(&message.id),
+        id: message.id.to_string(),
+        label: format!("{who}, {}", local.clock()),
+        face: theirs_first.then(|| Face::of(&who, message.sender.as_bytes(), Size::Small)),
+        name: theirs_first.then(|| who.clone()),
+        hue: hue(message.sender.as_bytes()),
+        mine: message.mine,
+        more,
+        quote: message.reply_to.as_ref().map(|quote| QuoteLine {
+            to: key(&quote.id),
+            who: quote.sender.map_or_else(
+                || "An earlier message".to_owned(),
+                |who| context.names.of(&who),
+            ),
+            text: quote.text.as_deref().map_or_else(
+                || "It is not on this device.".to_owned(),
+                |text| rich::plain(text, QUOTE_CHARS),
+            ),
+        }),
+        text: RichText::of(text),
+        plain: if shown {
+            message.text.clone()
+        } else {
+            String::new()
+        },
+        time: local.clock(),
+        datetime: local.machine(),
+        mark: mark(&message.state),
+        reactions: message
+            .reactions
+            .iter()
+            .map(|reaction| {
+                let who: Vec<String> = reaction
+                    .who
+                    .iter()
+                    .map(|who| context.names.inner(who))
+                    .collect();
+                let undo = if reaction.mine {
+                    " Press to take yours back."
+                } else {
+                    " Press to add yours."
+                };
+                Reaction {
+                    emoji: reaction.emoji.clone(),
+                    count: reaction.who.len(),
+                    mine: reaction.mine,
+                    label: format!("{} from {}.{undo}", reaction.emoji, listed(&who)),
+                }
+            })
+            .collect(),
+        actionable: shown && context.can_write && message.seq.is_some(),
+        edited: message.edited && !message.deleted,
+        deleted: message.deleted,
+    }
+}
+
+fn mark(state: &MessageState) -> Mark {
+    match state {
+        MessageState::Received => Mark::None,
+        MessageState::Sending => Mark::Sending,
+        MessageState::Stored => Mark::Sent,
+        MessageState::Delivered => Mark::Delivered,
+        MessageState::Failed(_) => Mark::Failed,
+    }
+}
+
+fn event_words(event: &EventView, names: &Names) -> String {
+    let is_me = |who: &AccountId| names.is_me(who);
+    match &event.kind {
+        EventKind::Created { by } => format!("{} started the conversation", names.of(by)),
+        EventKind::Entered { by: Some(by) } if !is_me(by) => {
+            format!(
+                "{} added you. What was said before is not shown.",
+                names.of(by)
+            )
+        }
+        EventKind::Entered { .. } => "You joined. What was said before is not shown.".to_owned(),
+        EventKind::Added { who, by } => format!("{} added {}", names.of(by), names.inner(who)),
+        EventKind::JoinedByLink { who } => format!("{} joined by an invite link", names.of(who)),
+        EventKind::Left { who } => format!("{} left", names.of(who)),
+        EventKind::Removed { who, by } => format!("{} removed {}", names.of(by), names.inner(who)),
+        EventKind::Renamed { by, name } => format!("{} named the group “{name}”", names.of(by)),
+        EventKind::MessagesMayBeMissing { from: Some(from) } => {
+            format!("Some messages of {} may be missing here", names.inner(from))
+        }
+        EventKind::MessagesMayBeMissing { from: None } => {
+            "Some messages may be missing here".to_owned()
+        }
+        EventKind::Rejoined => {
+            "This browser had to enter anew. What was said in between is not on it.".to_owned()
+        }
+        EventKind::KeyChanged { who } => format!(
+            "The key of {} changed. Ask them in person before you trust what comes next.",
+            names.inner(who)
+        ),
+    }
+}

@@ -1,0 +1,199 @@
+/**
+ * Drives the client core: feeds it what happens, stores what it says, and only then does the rest.
+ * Owns the socket, requests and timers. Decides nothing.
+ *
+ * @module
+ */
+
+import init, { Roost } from '../wasm/roost_web.js';
+import { Vault } from './vault.js';
+
+/** Inputs handled before the next transaction. */
+const BATCH = 64;
+const REQUEST_MS = 60_000;
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** @typedef {{ url: string, group: string, had: boolean }} Hello */
+/** @typedef {[action: string, fields: [string, string][]]} Action */
+/** @typedef {(tab: string, message: object) => void} Post */
+/** @typedef {{ feed: (roost: Roost) => void, done?: () => void }} Input */
+
+const now = () => BigInt(Date.now());
+
+export class Driver {
+  /** @type {Vault} */ #vault;
+  /** @type {Roost} */ #roost;
+  /** @type {Post} */ #post;
+  /** @type {(error: unknown) => void} */ #fail;
+  /** @type {Input[]} */ #queue = [];
+  #running = false;
+  /** @type {WebSocket | undefined} */ #socket;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+
+  /**
+   * @param {Vault} vault
+   * @param {Roost} roost
+   * @param {Post} post To a tab.
+   * @param {(error: unknown) => void} fail This driver is over.
+   */
+  constructor(vault, roost, post, fail) {
+    this.#vault = vault;
+    this.#roost = roost;
+    this.#post = post;
+    this.#fail = fail;
+  }
+
+  /** Reads what is stored. @param {Post} post @param {(error: unknown) => void} fail */
+  static async open(post, fail) {
+    await init();
+    const vault = await Vault.open();
+    const roost = new Roost(await vault.rows([...Roost.tables()]), now());
+    const driver = new Driver(vault, roost, post, fail);
+    driver.#feed(() => {});
+    return driver;
+  }
+
+  /** @param {string} tab @param {Hello} hello */
+  attach(tab, { url, group, had }) {
+    this.#feed((roost) => roost.attach(tab, url, group, had, now()));
+  }
+
+  /** @param {string} tab */
+  detach(tab) {
+    this.#feed((roost) => roost.detach(tab));
+  }
+
+  /** @param {string} tab @param {Action} event @param {() => void} done When it is stored. */
+  event(tab, [action, fields], done) {
+    this.#feed((roost) => {
+      if (!roost.event(tab, action, fields, now())) console.warn('unknown action', action);
+    }, done);
+  }
+
+  /** @param {string} sentence For the banner of every tab. */
+  note(sentence) {
+    this.#feed((roost) => roost.note(sentence));
+  }
+
+  /** The network is back. */
+  connect() {
+    this.#feed((roost) => roost.connect(now()));
+  }
+
+  close() {
+    this.#queue = [];
+    this.#running = true;
+    clearTimeout(this.#timer);
+    this.#drop();
+    this.#vault.close();
+  }
+
+  /** @param {Input['feed']} feed @param {Input['done']} [done] */
+  #feed(feed, done) {
+    this.#queue.push({ feed, done });
+    if (!this.#running) this.#run();
+  }
+
+  async #run() {
+    this.#running = true;
+    try {
+      while (this.#queue.length > 0) await this.#turn(this.#queue.splice(0, BATCH));
+      this.#running = false;
+    } catch (error) {
+      this.close();
+      this.#fail(error);
+    }
+  }
+
+  /** @param {Input[]} batch */
+  async #turn(batch) {
+    for (const input of batch) input.feed(this.#roost);
+    const [writes, effects] = this.#roost.take();
+    const stored = this.#vault.store(writes);
+    for (const [tab, ...patch] of this.#roost.render(now())) this.#post(tab, { patch });
+    await stored;
+    for (const effect of effects) this.#perform(effect);
+    for (const input of batch) input.done?.();
+  }
+
+  /** @param {[name: string, ...rest: any[]]} effect */
+  #perform([name, ...rest]) {
+    switch (name) {
+      case 'http': return void this.#request(rest);
+      case 'open': return this.#connect(rest[0]);
+      case 'send': return this.#send(rest[0]);
+      case 'close': return this.#drop();
+      case 'wake': return this.#wake(Number(rest[0]));
+      case 'load': return void this.#load(rest);
+    }
+  }
+
+  /** @param {any[]} call */
+  async #request([id, method, path, body, authorization]) {
+    const headers = new Headers();
+    if (authorization) headers.set('Authorization', authorization);
+    if (body.length > 0) headers.set('Content-Type', 'application/cbor');
+    try {
+      const reply = await fetch(path, {
+        method,
+        headers,
+        body: body.length > 0 ? body : undefined,
+        cache: 'no-store',
+        credentials: 'omit',
+        signal: AbortSignal.timeout(REQUEST_MS),
+      });
+      const bytes = new Uint8Array(await reply.arrayBuffer());
+      this.#feed((roost) => roost.reply(id, reply.status, bytes, now()));
+    } catch {
+      this.#feed((roost) => roost.unreachable(id, now()));
+    }
+  }
+
+  /** @param {string} path */
+  #connect(path) {
+    this.#drop();
+    const socket = new WebSocket(location.origin.replace(/^http/, 'ws') + path);
+    const ours = (/** @type {Input['feed']} */ feed) => this.#socket === socket && this.#feed(feed);
+    this.#socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => ours((roost) => roost.socket_opened(now()));
+    socket.onmessage = ({ data }) => {
+      const bytes = new Uint8Array(data);
+      ours((roost) => roost.frame(bytes, now()));
+    };
+    socket.onclose = () => {
+      ours((roost) => roost.socket_closed(now()));
+      if (this.#socket === socket) this.#socket = undefined;
+    };
+  }
+
+  /** @param {Uint8Array} bytes What is not sent is sent again when the socket is back. */
+  #send(bytes) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(bytes);
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close();
+  }
+
+  /** @param {number} moment */
+  #wake(moment) {
+    clearTimeout(this.#timer);
+    const wait = Math.min(Math.max(moment - Date.now(), 0), TIMER_MS_MAX);
+    this.#timer = setTimeout(() => this.#feed((roost) => roost.tick(now())), wait);
+  }
+
+  /** @param {any[]} part */
+  async #load([group, before, limit]) {
+    try {
+      const table = Roost.timeline_table();
+      const { rows, more } = await this.#vault.timeline(table, group, before, limit);
+      this.#feed((roost) => roost.timeline(group, rows, more, now()));
+    } catch (error) {
+      this.close();
+      this.#fail(error);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * One worker per tab, one leader among them: whoever holds the lock owns the client core, and the
+ * other tabs' workers talk to it over a channel. Two owners would use the same keys twice.
+ *
+ * @module
+ */
+
+/** @typedef {import('./driver.js').Driver} Driver */
+/** @typedef {import('./driver.js').Hello} Hello */
+/** @typedef {import('./driver.js').Action} Action */
+/** @typedef {{ tab: string, hello?: Hello, event?: Action, number?: number }} FromTab */
+
+const LOCK = 'roost';
+const UNSTORED =
+  'This browser could not store what just happened, so it was undone. Look at what you wrote last, and whether the disk is full.';
+
+const tab = crypto.randomUUID();
+const channel = new BroadcastChannel('roost');
+/** @type {Driver | undefined} */ let driver;
+/** @type {Hello | undefined} */ let hello;
+/** @type {Map<number, Action>} Not yet stored by the leader, by number. */
+const waiting = new Map();
+let sent = 0;
+/** @type {Map<string, number>} The leader's: the last number handled of each tab. */
+const handled = new Map();
+
+self.onmessage = ({ data }) => {
+  if (data.hello) {
+    hello = data.hello;
+    toLeader({ tab, hello });
+  } else {
+    sent += 1;
+    waiting.set(sent, data.event);
+    toLeader({ tab, event: data.event, number: sent });
+  }
+};
+
+channel.onmessage = ({ data }) => {
+  if (data.to === 'leader' && driver) take(data);
+  if (data.to === tab) fromLeader(data.message);
+  if (data.to === 'all') introduce();
+};
+
+self.addEventListener('online', () => driver?.connect());
+
+// Whoever holds a tab's lock is alive: the leader waits for it to know that the tab is gone.
+navigator.locks.request(`${LOCK}-${tab}`, () => new Promise(() => {}));
+navigator.locks.request(LOCK, () => lead().then(() => new Promise(() => {})));
+
+async function lead() {
+  try {
+    const { Driver } = await import('./driver.js');
+    driver = await Driver.open(post, failed);
+    channel.postMessage({ to: 'all' });
+    introduce();
+  } catch (error) {
+    trouble(error);
+  }
+}
+
+/** Tells the leader who this is and what it has not stored. */
+function introduce() {
+  if (!hello) return;
+  toLeader({ tab, hello });
+  for (const [number, event] of waiting) toLeader({ tab, event, number });
+}
+
+/** @param {FromTab} message */
+function toLeader(message) {
+  if (driver) take(message);
+  else channel.postMessage({ to: 'leader', ...message });
+}
+
+/** The leader's side. @param {FromTab} message */
+function take({ tab: from, hello: said, event, number }) {
+  if (said) {
+    if (!handled.has(from)) watch(from);
+    driver?.attach(from, said);
+  }
+  if (!event || number === undefined) return;
+  if (!handled.has(from)) return post(from, { who: true });
+  if (number <= (handled.get(from) ?? 0)) return;
+  handled.set(from, number);
+  driver?.event(from, event, () => post(from, { done: number }));
+}
+
+/** @param {string} from */
+function watch(from) {
+  handled.set(from, 0);
+  if (from === tab) return;
+  navigator.locks.request(`${LOCK}-${from}`, () => {
+    handled.delete(from);
+    driver?.detach(from);
+  });
+}
+
+/** @param {string} to @param {object} message */
+function post(to, message) {
+  if (to === tab) fromLeader(message);
+  else channel.postMessage({ to, message });
+}
+
+/** @param {any} message */
+function fromLeader(message) {
+  if (message.done) waiting.delete(message.done);
+  else if (message.who) introduce();
+  else self.postMessage(message);
+}
+
+/** The core and what is stored may differ now: read it again. @param {unknown} error */
+async function failed(error) {
+  driver = undefined;
+  if (error instanceof WebAssembly.RuntimeError) return trouble(error);
+  console.error(error);
+  handled.clear();
+  await lead();
+  driver?.note(UNSTORED);
+}
+
+/** @param {unknown} error */
+function trouble(error) {
+  console.error(error);
+  const message = { trouble: String(error instanceof Error ? error.message : error) };
+  self.postMessage(message);
+  for (const other of handled.keys()) if (other !== tab) channel.postMessage({ to: other, message });
+}
