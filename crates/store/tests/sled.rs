@@ -123,7 +123,7 @@ async fn an_unfinished_snapshot_is_removed() {
         .await
         .unwrap();
     drop(store);
-    let left_over = folder.path().join("snap.00000000000000FF.generating");
+    let left_over = folder.path().join("sled/snap.00000000000000FF.generating");
     std::fs::write(&left_over, b"cut sh").unwrap();
 
     let store = open(folder.path());
@@ -176,7 +176,7 @@ async fn many_long_keys_need_no_file_of_their_own() {
     let batch = Batch::new().put("long", vec![9; 4 * 1024 * 1024]);
     store.commit(&PART, batch).await.unwrap();
 
-    let blobs = std::fs::read_dir(folder.path().join("blobs"))
+    let blobs = std::fs::read_dir(folder.path().join("sled/blobs"))
         .unwrap()
         .count();
 
@@ -287,7 +287,7 @@ async fn a_dropped_commit_leaves_the_committer_at_work() {
 }
 
 fn rot(folder: &Path, value: &[u8]) {
-    let file = folder.join("db");
+    let file = folder.join("sled/db");
     let mut bytes = std::fs::read(&file).unwrap();
     let places: Vec<_> = (0..=bytes.len() - value.len())
         .filter(|at| bytes[*at..].starts_with(value))

@@ -154,10 +154,20 @@ impl NameChange {
             Self::Create(path, id) => {
                 names.insert(path.clone(), *id);
             }
+            // A folder takes along what is in it.
             Self::Rename(from, to) => {
-                if let Some(id) = names.remove(from) {
-                    names.insert(to.clone(), id);
-                }
+                let moved: Names = names
+                    .extract_if(.., |path, _| path.starts_with(from))
+                    .collect();
+                names.extend(moved.into_iter().map(|(path, id)| {
+                    let below = path.strip_prefix(from).unwrap_or(Path::new(""));
+                    let joined = if below.as_os_str().is_empty() {
+                        to.clone()
+                    } else {
+                        to.join(below)
+                    };
+                    (joined, id)
+                }));
             }
             Self::Remove(path) => {
                 names.remove(path);

@@ -6,7 +6,6 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use sled::IVec;
 use tokio::sync::{mpsc, oneshot};
@@ -24,9 +23,6 @@ use crate::limit::{GROUP_BYTES_MAX, GROUP_COMMITS_MAX};
 use crate::plan::{View, Writes, plan};
 use crate::record::Version;
 use crate::store::Limit;
-
-const REOPEN_TRIES: u32 = 50;
-const REOPEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// Something to commit, and whom to tell.
 pub(super) struct Request {
@@ -229,20 +225,13 @@ impl Committer {
         Ok(())
     }
 
-    /// sled never forgets an error, so it has to go and come again. Its own threads may hold the
-    /// file for a moment longer.
+    /// sled never forgets an error, so it has to go and come again.
     fn reopen(&mut self) -> Result<()> {
+        self.folder.try_writing()?;
         self.db = None;
         self.shared
             .change(|visible| visible.engine = Engine::Broken("reopening".to_owned()));
-        let mut result = self.open();
-        for _ in 1..REOPEN_TRIES {
-            if result.is_ok() {
-                break;
-            }
-            std::thread::sleep(REOPEN_PAUSE);
-            result = self.open();
-        }
+        let result = self.open();
         if let Err(error) = &result {
             let reason = error.to_string();
             self.shared

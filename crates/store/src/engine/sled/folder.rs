@@ -6,12 +6,23 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::options::{SledOptions, Space};
 use super::sled_error;
 use crate::error::{Error, ReadOnly, Result};
 
 const LOCK_FILE: &str = "lock";
+const SLED_FOLDER: &str = "sled";
+const UNFINISHED_FOLDER: &str = "new";
+const PROBE_FILE: &str = "probe";
+/// A segment of sled to be cleared, a snapshot, and some more.
+const PROBE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How sled 0.34.7 says that its file is locked.
+const SLED_IS_LOCKED: &str = "could not acquire lock";
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// An open store folder. The lock is held as long as this lives.
 pub(super) struct Folder {
@@ -46,15 +57,18 @@ impl Folder {
         }
     }
 
-    /// Opens sled in it and makes durable that it is there.
+    /// Opens sled, and makes durable what is there.
     pub(super) fn open(&mut self) -> Result<sled::Db> {
         self.data = None;
-        self.remove_unfinished_snapshots()
-            .map_err(Error::io("removing unfinished snapshots"))?;
-        let db = self.open_sled()?;
+        let place = self.path.join(SLED_FOLDER);
+        if !place.is_dir() {
+            self.make(&place)?;
+        }
+        remove_unfinished_snapshots(&place).map_err(Error::io("removing unfinished snapshots"))?;
+        let db = self.open_sled(&place)?;
         self.data = Some(
-            self.sync_everything()
-                .map_err(Error::io("syncing the new store"))?,
+            self.sync_all(&place)
+                .map_err(Error::io("syncing the store"))?,
         );
         Ok(db)
     }
@@ -83,6 +97,18 @@ impl Folder {
         Ok(())
     }
 
+    /// Whether as much can be written as sled needs to open: what is said to be free may be under
+    /// a quota.
+    pub(super) fn try_writing(&self) -> Result<()> {
+        let probe = self.path.join(PROBE_FILE);
+        let written = fs::write(&probe, vec![0xa5; PROBE_BYTES])
+            .and_then(|()| File::open(&probe)?.sync_all());
+        let removed = fs::remove_file(&probe);
+        written
+            .and(removed)
+            .map_err(Error::io("trying whether the disk takes writes again"))
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -91,41 +117,68 @@ impl Folder {
         &self.options
     }
 
-    /// sled asserts where others return errors, and a damaged file is not our bug.
-    fn open_sled(&self) -> Result<sled::Db> {
+    /// Makes an empty store under another name first: a power cut leaves a whole one or none.
+    fn make(&self, place: &Path) -> Result<()> {
+        let unfinished = self.path.join(UNFINISHED_FOLDER);
+        if unfinished.is_dir() {
+            fs::remove_dir_all(&unfinished).map_err(Error::io("removing an unfinished store"))?;
+        }
+        drop(self.open_sled(&unfinished)?);
+        self.sync_all(&unfinished)
+            .and_then(|_| fs::rename(&unfinished, place))
+            .and_then(|()| File::open(&self.path)?.sync_all())
+            .map_err(Error::io("making the store durable"))
+    }
+
+    /// We hold the lock of the folder, so if sled's own is held, then by threads of the sled that
+    /// we have just closed.
+    fn open_sled(&self, place: &Path) -> Result<sled::Db> {
+        for _ in 1..LOCK_TRIES {
+            match self.try_open_sled(place) {
+                Err(Error::Io { source, .. }) if source.to_string().contains(SLED_IS_LOCKED) => {
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                result => return result,
+            }
+        }
+        self.try_open_sled(place)
+    }
+
+    /// sled panics where others return errors, and a damaged file is not our bug.
+    fn try_open_sled(&self, place: &Path) -> Result<sled::Db> {
         let config = sled::Config::new()
-            .path(&self.path)
+            .path(place)
             .cache_capacity(self.options.cache_bytes);
         catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|_| Error::damaged(format!("the store in {}", self.path.display())))?
+            .map_err(|_| Error::damaged(format!("the store in {}", place.display())))?
             .map_err(|error| sled_error("opening the store", error))
     }
 
-    /// A full disk leaves one, and sled then refuses to open.
-    fn remove_unfinished_snapshots(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with("snap.") && name.ends_with(".generating") {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// sled syncs neither its configuration nor its folders.
-    fn sync_everything(&self) -> io::Result<File> {
+    /// sled syncs neither its configuration nor its folders. Returns its file.
+    fn sync_all(&self, place: &Path) -> io::Result<File> {
         let data = OpenOptions::new()
             .read(true)
             .write(true)
-            .open(self.path.join("db"))?;
+            .open(place.join("db"))?;
         (self.options.sync)(&data)?;
         for name in ["conf", "blobs", "."] {
-            File::open(self.path.join(name))?.sync_all()?;
+            File::open(place.join(name))?.sync_all()?;
         }
         Ok(data)
     }
+}
+
+/// A full disk leaves one, and sled then refuses to open.
+fn remove_unfinished_snapshots(place: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(place)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// What the system says about the disk below the folder.

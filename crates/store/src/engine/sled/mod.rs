@@ -1,8 +1,19 @@
 //! The engine on sled 0.34.7: durable, one process, one folder.
 //!
-//! Owns the measures that make sled keep the promise (`docs/decision`): one committer thread, our
-//! own fdatasync, rows of at most 4 KiB, readers that see durable rows only. Reading goes straight
-//! to sled's page cache on the caller's thread; writing is a queue to the committer.
+//! Owns the measures that make sled keep the promise:
+//!
+//! - One committer thread takes up to 256 waiting commits, applies them as one batch, flushes, and
+//!   calls fdatasync on a descriptor of its own: what sled calls flush is not a sync.
+//! - Rows are at most 4 KiB; longer values are split. sled keeps long ones in files it never syncs.
+//! - Readers look through the images of the rows from before the group under way, so that they see
+//!   durable rows only, and all of a group at once. Reading goes straight to sled's page cache on
+//!   the caller's thread.
+//! - A failed sync ends it: those who wait learn `Unknown`, nothing is acknowledged again, and the
+//!   hook ends the process. A panic of sled counts as one.
+//! - A full disk does not end it: those who wait learn `Unknown`, then the store is read-only, and
+//!   each later commit tries whether the disk takes writes again; if so, sled is opened anew.
+//!   Normally it does not come to that: below a reserve of free space nothing is written at all.
+//! - A new store is made under another name and renamed, so that a power cut leaves a whole one.
 
 mod committer;
 mod folder;
