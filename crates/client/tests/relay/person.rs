@@ -1,0 +1,347 @@
+//! Devices with storage, and a world in which they and the relay take turns.
+
+use super::machine::{Relay, SETUP};
+use roost_client::view::{MessageView, ThreadItem};
+use roost_client::{
+    Command, Core, Effect, Input, MessageId, Moment, Notice, Row, Step, Table, Unreachable,
+};
+use roost_wire::link::InviteLink;
+use roost_wire::{AccountId, DeviceId, GroupId, InviteId};
+use std::collections::{BTreeMap, VecDeque};
+
+/// One device: a core, what it has stored, and what it still has to do.
+pub struct Person {
+    pub core: Core,
+    pub rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    effects: VecDeque<Effect>,
+    pub notices: Vec<Notice>,
+    seed: u64,
+    pub offline: bool,
+    /// Reopens the core from its rows after every step.
+    pub crashes: bool,
+    socket: bool,
+    wake: Option<Moment>,
+}
+
+impl Person {
+    pub fn new(seed: u64) -> Self {
+        let mut dice = Self::dice(seed);
+        let core = Core::fresh(&mut dice);
+        Self {
+            core,
+            rows: BTreeMap::new(),
+            effects: VecDeque::new(),
+            notices: Vec::new(),
+            seed,
+            offline: false,
+            crashes: false,
+            socket: false,
+            wake: None,
+        }
+    }
+
+    fn dice(seed: u64) -> impl FnMut(&mut [u8]) {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        move |bytes: &mut [u8]| {
+            for byte in bytes {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                *byte = (state >> 32) as u8;
+            }
+        }
+    }
+
+    /// Feeds one input and stores what follows.
+    pub fn feed(&mut self, input: Input, now: Moment) {
+        self.seed = self.seed.wrapping_add(1_000_003);
+        let mut dice = Self::dice(self.seed);
+        let Step { writes, effects, notices } = self.core.handle(input, now, &mut dice);
+        for write in writes {
+            match write.value {
+                Some(value) => self.rows.insert((write.table, write.key), value),
+                None => self.rows.remove(&(write.table, write.key)),
+            };
+        }
+        for effect in effects {
+            match effect {
+                Effect::WakeAt(at) => self.wake = Some(at),
+                Effect::LoadTimeline { group, before, limit } => self.load(group, before, limit, now),
+                other => self.effects.push_back(other),
+            }
+        }
+        self.notices.extend(notices);
+    }
+
+    fn load(&mut self, group: GroupId, before: Option<u64>, limit: u32, now: Moment) {
+        let of_group = self.rows.iter().filter(|((table, key), _)| {
+            let index = u64::from_be_bytes(key.last_chunk::<8>().copied().unwrap_or_default());
+            *table == Table::Timeline
+                && key.starts_with(group.as_bytes())
+                && before.is_none_or(|before| index < before)
+        });
+        let all: Vec<Row> = of_group
+            .map(|((table, key), value)| Row {
+                table: *table,
+                key: key.clone(),
+                value: value.clone(),
+            })
+            .collect();
+        let skip = all.len().saturating_sub(limit as usize);
+        let more = skip > 0;
+        let rows = all.into_iter().skip(skip).collect();
+        self.feed(Input::Timeline { group, rows, more }, now);
+    }
+
+    /// All rows but the timeline's.
+    pub fn stored(&self) -> Vec<Row> {
+        let rows = self.rows.iter().filter(|((table, _), _)| *table != Table::Timeline);
+        rows.map(|((table, key), value)| Row {
+            table: *table,
+            key: key.clone(),
+            value: value.clone(),
+        })
+        .collect()
+    }
+
+    /// As after a crash: everything in memory is lost, and what was not yet sent too.
+    pub fn restart(&mut self) {
+        self.core = Core::open(self.stored()).unwrap();
+        self.effects.clear();
+        self.socket = false;
+    }
+
+    pub fn account(&self) -> AccountId {
+        self.core.me().unwrap().account
+    }
+
+    pub fn device(&self) -> DeviceId {
+        self.core.me().unwrap().device
+    }
+
+    pub fn opened(&mut self) -> GroupId {
+        let opened = self.notices.iter().rev().find_map(|notice| match notice {
+            Notice::Opened(group) => Some(*group),
+            _ => None,
+        });
+        opened.expect("a conversation was opened")
+    }
+}
+
+/// People, a relay and a clock.
+pub struct World {
+    pub relay: Relay,
+    pub people: Vec<Person>,
+    pub now: Moment,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let relay = Relay::new();
+        Self {
+            now: Moment::from_millis(relay.now.get() * 1_000),
+            relay,
+            people: Vec::new(),
+        }
+    }
+
+    /// A world with people who have joined by the set-up link.
+    pub fn with(names: &[&str]) -> Self {
+        let mut world = Self::new();
+        for name in names {
+            let at = world.device();
+            let link = world.setup_link();
+            let name = (*name).to_owned();
+            world.tell(at, Command::Join { link, name });
+            world.sync(at);
+        }
+        for at in 0..names.len() {
+            world.tell(at, Command::RefreshPeople);
+            world.sync(at);
+        }
+        world
+    }
+
+    pub fn device(&mut self) -> usize {
+        let seed = self.people.len() as u64 + 1;
+        self.people.push(Person::new(seed));
+        self.people.len() - 1
+    }
+
+    pub fn setup_link(&self) -> String {
+        let link = InviteLink {
+            origin: "https://relay:8443".into(),
+            invite: InviteId::new([1; 16]),
+            secret: SETUP,
+            inviter: None,
+            group_name: None,
+        };
+        link.to_string()
+    }
+
+    pub fn tell(&mut self, at: usize, command: Command) {
+        self.people[at].feed(Input::Command(command), self.now);
+    }
+
+    /// One-shot synchronisation, as a terminal does it.
+    pub fn sync(&mut self, at: usize) {
+        self.tell(at, Command::SyncOnce);
+        self.run();
+    }
+
+    /// Everybody synchronises until nothing changes any more.
+    pub fn settle(&mut self) {
+        for _ in 0..4 {
+            for at in 0..self.people.len() {
+                if !self.people[at].offline {
+                    self.sync(at);
+                }
+            }
+            self.now = self.now.plus_millis(5_000);
+        }
+    }
+
+    /// Performs effects, in turn, until there are none; then lets time pass while somebody waits
+    /// for it shortly.
+    pub fn run(&mut self) {
+        for _ in 0..20_000 {
+            let mut idle = true;
+            for at in 0..self.people.len() {
+                idle &= !self.perform_next(at) && !self.deliver(at);
+            }
+            if idle && !self.pass_time() {
+                return;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    /// Moves on to the next wake-up within 20 seconds.
+    fn pass_time(&mut self) -> bool {
+        let soon = self.now.plus_millis(20_000);
+        let wakes = self.people.iter().filter_map(|person| person.wake);
+        let Some(next) = wakes.filter(|at| *at <= soon).min() else {
+            return false;
+        };
+        self.now = self.now.max(next);
+        self.relay.now = self.relay.now.max(self.now.seconds());
+        for person in &mut self.people {
+            if person.wake.is_some_and(|at| at <= self.now) {
+                person.wake = None;
+                person.feed(Input::Tick, self.now);
+            }
+        }
+        true
+    }
+
+    fn perform_next(&mut self, at: usize) -> bool {
+        let Some(effect) = self.people[at].effects.pop_front() else {
+            return false;
+        };
+        let now = self.now;
+        let person = &mut self.people[at];
+        match effect {
+            Effect::Http(call) if person.offline => {
+                person.feed(Input::Reply { call: call.id, result: Err(Unreachable) }, now);
+            }
+            Effect::Http(call) => {
+                let reply = self.relay.answer(&call);
+                if self.people[at].crashes {
+                    // The answer is lost with the process.
+                    self.crash(at);
+                } else {
+                    let result = Ok(reply);
+                    self.people[at].feed(Input::Reply { call: call.id, result }, now);
+                }
+            }
+            Effect::OpenSocket { .. } if person.offline => person.feed(Input::SocketClosed, now),
+            Effect::OpenSocket { .. } => {
+                person.socket = true;
+                person.feed(Input::SocketOpened, now);
+            }
+            Effect::Send(bytes) => {
+                let device = person.device();
+                self.relay.frame(device, &bytes);
+            }
+            Effect::CloseSocket => {
+                let device = person.core.me().map(|me| me.device);
+                person.socket = false;
+                if let Some(device) = device {
+                    self.relay.sockets.remove(&device);
+                }
+            }
+            Effect::WakeAt(_) | Effect::LoadTimeline { .. } => {}
+        }
+        true
+    }
+
+    fn crash(&mut self, at: usize) {
+        let now = self.now;
+        self.people[at].crashes = false;
+        self.people[at].restart();
+        self.people[at].feed(Input::Command(Command::SyncOnce), now);
+    }
+
+    fn deliver(&mut self, at: usize) -> bool {
+        let person = &mut self.people[at];
+        if !person.socket {
+            return false;
+        }
+        let device = person.device();
+        let frames = self.relay.sockets.get_mut(&device).map(std::mem::take).unwrap_or_default();
+        let some = !frames.is_empty();
+        for frame in frames {
+            self.people[at].feed(Input::Frame(frame.to_bytes()), self.now);
+        }
+        some
+    }
+
+    pub fn say(&mut self, at: usize, group: GroupId, text: &str) -> MessageId {
+        let text = text.to_owned();
+        self.tell(at, Command::Send { group, text, reply_to: None });
+        let queued = self.people[at].notices.iter().rev().find_map(|notice| match notice {
+            Notice::Queued { message, .. } => Some(*message),
+            _ => None,
+        });
+        queued.expect("the message was queued")
+    }
+
+    pub fn direct(&mut self, from: usize, to: usize) -> GroupId {
+        let account = self.people[to].account();
+        self.tell(from, Command::StartDirect(account));
+        self.settle();
+        self.people[from].opened()
+    }
+
+    pub fn group(&mut self, from: usize, name: &str, members: &[usize]) -> GroupId {
+        let members = members.iter().map(|at| self.people[*at].account()).collect();
+        let name = name.to_owned();
+        self.tell(from, Command::CreateGroup { name, members });
+        self.settle();
+        self.people[from].opened()
+    }
+
+    pub fn items(&mut self, at: usize, group: GroupId) -> Vec<ThreadItem> {
+        self.tell(at, Command::OpenThread(group));
+        let thread = self.people[at].core.thread(&group).unwrap();
+        thread.items().to_vec()
+    }
+
+    pub fn messages(&mut self, at: usize, group: GroupId) -> Vec<MessageView> {
+        let items = self.items(at, group).into_iter();
+        items
+            .filter_map(|item| match item {
+                ThreadItem::Message(message) => Some(message),
+                ThreadItem::Event(_) => None,
+            })
+            .collect()
+    }
+
+    pub fn texts(&mut self, at: usize, group: GroupId) -> Vec<String> {
+        self.messages(at, group).into_iter().map(|message| message.text).collect()
+    }
+
+    pub fn troubles(&self, at: usize) -> Vec<(roost_client::Trouble, u64)> {
+        self.people[at].core.troubles().iter().collect()
+    }
+}
