@@ -1,8 +1,8 @@
 //! The relay: accounts, invites, logs, inboxes; requests in, answers out, and frames for sockets.
 
 use roost_client::{HttpCall, HttpReply};
-use roost_mls::{ObservedGroup, Observer, LeafCredential};
 use roost_mls::credential::CREDENTIAL_TYPE;
+use roost_mls::{LeafCredential, ObservedGroup, Observer};
 use roost_wire::api::*;
 use roost_wire::frame::{ClientFrame, Outcome, ServerFrame};
 use roost_wire::log::{EntryKind, InboxItem, LogEntry};
@@ -66,7 +66,13 @@ impl Relay {
             group: None,
             grant: None,
         };
-        let invites = [(invite.invite, Invite { create: invite, inviter: None })];
+        let invites = [(
+            invite.invite,
+            Invite {
+                create: invite,
+                inviter: None,
+            },
+        )];
         Self {
             key: ServerKey::new([7; 32]),
             now: Seconds::new(1_800_000_000),
@@ -102,9 +108,10 @@ impl Relay {
     fn route(&mut self, call: &HttpCall) -> Answer {
         let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
         let parts: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
-        let from = call.token.as_ref().map(|token| {
-            DeviceId::try_from(&token.as_bytes()[..16]).unwrap()
-        });
+        let from = call
+            .token
+            .as_ref()
+            .map(|token| DeviceId::try_from(&token.as_bytes()[..16]).unwrap());
         match (call.method.as_str(), &parts[..]) {
             ("GET", ["server"]) => ok(&self.info()),
             ("GET", ["invites", id]) => self.show_invite(id.parse().unwrap()),
@@ -132,7 +139,9 @@ impl Relay {
         let account = self.devices[&from].account;
         let group = parts.get(1).and_then(|id| id.parse::<GroupId>().ok());
         match (call.method.as_str(), parts) {
-            ("POST", ["tickets"]) => ok(&SocketTicket { ticket: Ticket::new([1; 16]) }),
+            ("POST", ["tickets"]) => ok(&SocketTicket {
+                ticket: Ticket::new([1; 16]),
+            }),
             ("GET", ["people"]) => ok(&People {
                 people: List::capped(self.people.values().cloned().collect()),
                 more: false,
@@ -149,7 +158,8 @@ impl Relay {
             ("POST", ["invites"]) => {
                 let create: CreateInvite = take(&call.body);
                 let inviter = Some(account);
-                self.invites.insert(create.invite, Invite { create, inviter });
+                self.invites
+                    .insert(create.invite, Invite { create, inviter });
                 ok(&Done {})
             }
             ("POST", ["invites", id, "redeem"]) => self.show_invite(id.parse().unwrap()),
@@ -159,14 +169,17 @@ impl Relay {
             ("POST", ["groups", _, "messages"]) => {
                 let submit: SubmitMessage = take(&call.body);
                 self.note_state(from, submit.state);
-                self.message(from, submit.message.into_bytes()).map(|accepted| api::encode(&accepted))
+                self.message(from, submit.message.into_bytes())
+                    .map(|accepted| api::encode(&accepted))
             }
             ("GET", ["groups", _, "log"]) => self.log(group.unwrap(), query),
             ("GET", ["groups", _, "info"]) => self.group_info(group.unwrap()),
             ("GET", ["groups", _, "trees", epoch]) => {
                 let found = self.groups.get(&group.unwrap()).ok_or_else(not_found)?;
                 let tree = found.trees.get(&Epoch::new(epoch.parse().unwrap()));
-                ok(&Tree { tree: Blob::new(tree.ok_or_else(not_found)?.clone()).unwrap() })
+                ok(&Tree {
+                    tree: Blob::new(tree.ok_or_else(not_found)?.clone()).unwrap(),
+                })
             }
             ("POST", ["groups", _, "verdicts"]) => self.verdict(account, take(&call.body)),
             other => panic!("no such endpoint: {other:?}"),
@@ -205,7 +218,10 @@ impl Relay {
             .values()
             .any(|person| person.name == leaf.name && person.account != leaf.account);
         if taken {
-            return Err(ApiError::new(ErrorCode::Taken, "Somebody has this name already."));
+            return Err(ApiError::new(
+                ErrorCode::Taken,
+                "Somebody has this name already.",
+            ));
         }
         let me = api::Person {
             account: leaf.account,
@@ -243,7 +259,11 @@ impl Relay {
     fn sign_in(&mut self, request: SignIn) -> Answer {
         let mut token = [0; 32];
         token[..16].copy_from_slice(request.device.as_bytes());
-        let known = self.states.get(&request.device).copied().unwrap_or_default();
+        let known = self
+            .states
+            .get(&request.device)
+            .copied()
+            .unwrap_or_default();
         self.note_state(request.device, request.state);
         ok(&SignedIn {
             token: Token::new(token),
@@ -261,7 +281,9 @@ impl Relay {
 
     fn put_packages(&mut self, from: DeviceId, put: PutKeyPackages) -> Answer {
         for package in put.one_time.as_slice().iter().chain(&put.last_resort) {
-            Observer::new().validate_key_package(package.as_bytes(), self.now).unwrap();
+            Observer::new()
+                .validate_key_package(package.as_bytes(), self.now)
+                .unwrap();
         }
         let kept = self.packages.entry(from).or_default();
         if put.replace {
@@ -288,7 +310,9 @@ impl Relay {
             let package = one_time.or_else(|| self.last_resort.get(&device).cloned());
             packages.extend(package.map(|package| ClaimedKeyPackage { device, package }));
         }
-        ok(&ClaimedKeyPackages { packages: List::capped(packages) })
+        ok(&ClaimedKeyPackages {
+            packages: List::capped(packages),
+        })
     }
 
     fn memberships(&self, account: AccountId) -> Answer {
@@ -297,14 +321,19 @@ impl Relay {
             roster.iter().any(|leaf| leaf.account == account)
         };
         let groups = self.groups.iter().filter(|(_, group)| member(group));
-        ok(&Memberships { groups: List::capped(groups.map(|(id, _)| *id).collect()) })
+        ok(&Memberships {
+            groups: List::capped(groups.map(|(id, _)| *id).collect()),
+        })
     }
 
     fn inbox(&self, from: DeviceId, query: &str) -> Answer {
         let after = InboxSeq::new(parameter(query, "after"));
         let rows = self.inboxes.get(&from).cloned().unwrap_or_default();
         let items = rows.into_iter().filter(|row| row.seq > after).collect();
-        ok(&InboxPage { items: List::capped(items), more: false })
+        ok(&InboxPage {
+            items: List::capped(items),
+            more: false,
+        })
     }
 
     fn found(&mut self, request: FoundGroup) -> Answer {
@@ -318,7 +347,11 @@ impl Relay {
             ..Group::default()
         };
         self.groups.entry(observed.group_id()).or_insert(group);
-        ok(&Accepted { seq: Seq::NONE, epoch: observed.epoch(), time: self.now })
+        ok(&Accepted {
+            seq: Seq::NONE,
+            epoch: observed.epoch(),
+            time: self.now,
+        })
     }
 
     fn commit(&mut self, from: DeviceId, request: SubmitCommit) -> Answer {
@@ -327,25 +360,38 @@ impl Relay {
         let group = self.groups.get_mut(&request.group).ok_or_else(not_found)?;
         let hash = EntryHash::of(request.commit.as_bytes());
         if let Some(entry) = group.log.iter().find(|entry| entry.hash == hash) {
-            return ok(&Accepted { seq: entry.seq, epoch: entry.epoch.next(), time: entry.time });
+            return ok(&Accepted {
+                seq: entry.seq,
+                epoch: entry.epoch.next(),
+                time: entry.time,
+            });
         }
         let observed = group.observed.clone().unwrap();
         let head = Seq::new(group.log.len() as u64);
-        let judged = observed.judge_commit(request.commit.as_bytes(), now).map_err(|error| {
-            match error {
+        let judged = observed
+            .judge_commit(request.commit.as_bytes(), now)
+            .map_err(|error| match error {
                 roost_mls::RuleError::Epoch { .. } => ApiError::stale(observed.epoch(), head),
                 other => ApiError::new(ErrorCode::Refused, &other.to_string()),
-            }
-        })?;
-        judged.next.check_group_info(request.group_info.as_bytes()).unwrap();
+            })?;
+        judged
+            .next
+            .check_group_info(request.group_info.as_bytes())
+            .unwrap();
         let epoch = observed.epoch();
         group.before = Some((head.next(), observed, group.group_info.clone()));
         group.refused.clear();
         group.group_info = request.group_info.into_bytes();
-        group.trees.insert(judged.epoch, judged.next.export_tree().unwrap());
+        group
+            .trees
+            .insert(judged.epoch, judged.next.export_tree().unwrap());
         group.observed = Some(judged.next);
-        let accepted =
-            self.push(&request.group, EntryKind::Commit, epoch, request.commit.into_bytes());
+        let accepted = self.push(
+            &request.group,
+            EntryKind::Commit,
+            epoch,
+            request.commit.into_bytes(),
+        );
         for welcome in request.welcomes.into_vec() {
             for device in welcome.devices.into_vec() {
                 let item = InboxItem::Welcome {
@@ -357,13 +403,19 @@ impl Relay {
                 self.put_inbox(device, item);
             }
         }
-        ok(&Accepted { epoch: judged.epoch, ..accepted })
+        ok(&Accepted {
+            epoch: judged.epoch,
+            ..accepted
+        })
     }
 
     fn put_inbox(&mut self, device: DeviceId, item: InboxItem) {
         let inbox = self.inboxes.entry(device).or_default();
         let seq = InboxSeq::new(inbox.len() as u64 + 1);
-        inbox.push(InboxRow { seq, item: item.clone() });
+        inbox.push(InboxRow {
+            seq,
+            item: item.clone(),
+        });
         if let Some(frames) = self.sockets.get_mut(&device) {
             frames.push(ServerFrame::Inbox { seq, item });
         }
@@ -386,7 +438,11 @@ impl Relay {
             .map_err(|_| ApiError::new(ErrorCode::Malformed, "malformed"))?;
         let group = self.groups.get(&envelope.group()).ok_or_else(not_found)?;
         if let Some(entry) = group.log.iter().find(|entry| entry.hash == envelope.hash()) {
-            return Ok(Accepted { seq: entry.seq, epoch: entry.epoch, time: entry.time });
+            return Ok(Accepted {
+                seq: entry.seq,
+                epoch: entry.epoch,
+                time: entry.time,
+            });
         }
         let current = group.observed.as_ref().unwrap().epoch();
         let head = Seq::new(group.log.len() as u64);
@@ -419,7 +475,10 @@ impl Relay {
 
     fn publish(&mut self, id: &GroupId, entry: LogEntry) {
         for frames in self.sockets.values_mut() {
-            frames.push(ServerFrame::Event { group: *id, entry: entry.clone() });
+            frames.push(ServerFrame::Event {
+                group: *id,
+                entry: entry.clone(),
+            });
         }
         self.groups.get_mut(id).unwrap().log.push(entry);
     }
@@ -460,12 +519,20 @@ impl Relay {
         }
         group.refused.insert(account);
         let Some((seq, observed, info)) = group.before.clone() else {
-            return ok(&VerdictTaken { remedy: Remedy::Rejoin });
+            return ok(&VerdictTaken {
+                remedy: Remedy::Rejoin,
+            });
         };
-        let accounts: BTreeSet<_> =
-            observed.roster().unwrap().iter().map(|leaf| leaf.account).collect();
+        let accounts: BTreeSet<_> = observed
+            .roster()
+            .unwrap()
+            .iter()
+            .map(|leaf| leaf.account)
+            .collect();
         if seq != report.seq {
-            return ok(&VerdictTaken { remedy: Remedy::Rejoin });
+            return ok(&VerdictTaken {
+                remedy: Remedy::Rejoin,
+            });
         }
         if group.refused.len() >= 2.min(accounts.len() - 1) {
             let epoch = observed.epoch();
@@ -526,8 +593,11 @@ impl Relay {
             }
             ClientFrame::Ack { cursors, .. } => {
                 self.acknowledge(from, cursors.into_vec());
-                let delivered: Vec<_> =
-                    self.groups.iter().map(|(id, group)| (*id, delivered(group))).collect();
+                let delivered: Vec<_> = self
+                    .groups
+                    .iter()
+                    .map(|(id, group)| (*id, delivered(group)))
+                    .collect();
                 for (group, seq) in delivered {
                     for frames in self.sockets.values_mut() {
                         frames.push(ServerFrame::Delivered { group, seq });
@@ -552,14 +622,22 @@ impl Relay {
 
     fn backlog(&self, cursor: frame::Cursor) -> Vec<ServerFrame> {
         let Some(group) = self.groups.get(&cursor.group) else {
-            return vec![ServerFrame::Gone { group: cursor.group }];
+            return vec![ServerFrame::Gone {
+                group: cursor.group,
+            }];
         };
         let id = cursor.group;
         let entries = group.log.iter().filter(|entry| entry.seq > cursor.seq);
         let mut frames: Vec<_> = entries
-            .map(|entry| ServerFrame::Event { group: id, entry: entry.clone() })
+            .map(|entry| ServerFrame::Event {
+                group: id,
+                entry: entry.clone(),
+            })
             .collect();
-        frames.push(ServerFrame::Head { group: id, head: Seq::new(group.log.len() as u64) });
+        frames.push(ServerFrame::Head {
+            group: id,
+            head: Seq::new(group.log.len() as u64),
+        });
         frames
     }
 
@@ -584,7 +662,12 @@ impl Relay {
     }
 
     pub fn roster(&self, group: &GroupId) -> Vec<roost_mls::LeafSummary> {
-        self.groups[group].observed.as_ref().unwrap().roster().unwrap()
+        self.groups[group]
+            .observed
+            .as_ref()
+            .unwrap()
+            .roster()
+            .unwrap()
     }
 
     pub fn state_of(&self, device: &DeviceId) -> StateCounter {
@@ -612,7 +695,9 @@ fn leaf_of(credential: &[u8], key: &SignatureKey) -> LeafCredential {
 
 fn parameter(query: &str, name: &str) -> u64 {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let found = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.parse().unwrap());
+    let found = pairs
+        .filter(|(key, _)| *key == name)
+        .map(|(_, value)| value.parse().unwrap());
     found.last().unwrap_or(0)
 }
 

@@ -5,5 +5,4 @@
 mod machine;
 mod person;
 
-pub use machine::{Relay, SETUP};
-pub use person::{Person, World};
+pub use person::World;

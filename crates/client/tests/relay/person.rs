@@ -56,7 +56,11 @@ impl Person {
     pub fn feed(&mut self, input: Input, now: Moment) {
         self.seed = self.seed.wrapping_add(1_000_003);
         let mut dice = Self::dice(self.seed);
-        let Step { writes, effects, notices } = self.core.handle(input, now, &mut dice);
+        let Step {
+            writes,
+            effects,
+            notices,
+        } = self.core.handle(input, now, &mut dice);
         for write in writes {
             match write.value {
                 Some(value) => self.rows.insert((write.table, write.key), value),
@@ -66,7 +70,11 @@ impl Person {
         for effect in effects {
             match effect {
                 Effect::WakeAt(at) => self.wake = Some(at),
-                Effect::LoadTimeline { group, before, limit } => self.load(group, before, limit, now),
+                Effect::LoadTimeline {
+                    group,
+                    before,
+                    limit,
+                } => self.load(group, before, limit, now),
                 other => self.effects.push_back(other),
             }
         }
@@ -95,7 +103,10 @@ impl Person {
 
     /// All rows but the timeline's.
     pub fn stored(&self) -> Vec<Row> {
-        let rows = self.rows.iter().filter(|((table, _), _)| *table != Table::Timeline);
+        let rows = self
+            .rows
+            .iter()
+            .filter(|((table, _), _)| *table != Table::Timeline);
         rows.map(|((table, key), value)| Row {
             table: *table,
             key: key.clone(),
@@ -242,7 +253,13 @@ impl World {
         let person = &mut self.people[at];
         match effect {
             Effect::Http(call) if person.offline => {
-                person.feed(Input::Reply { call: call.id, result: Err(Unreachable) }, now);
+                person.feed(
+                    Input::Reply {
+                        call: call.id,
+                        result: Err(Unreachable),
+                    },
+                    now,
+                );
             }
             Effect::Http(call) => {
                 let reply = self.relay.answer(&call);
@@ -251,7 +268,13 @@ impl World {
                     self.crash(at);
                 } else {
                     let result = Ok(reply);
-                    self.people[at].feed(Input::Reply { call: call.id, result }, now);
+                    self.people[at].feed(
+                        Input::Reply {
+                            call: call.id,
+                            result,
+                        },
+                        now,
+                    );
                 }
             }
             Effect::OpenSocket { .. } if person.offline => person.feed(Input::SocketClosed, now),
@@ -288,7 +311,12 @@ impl World {
             return false;
         }
         let device = person.device();
-        let frames = self.relay.sockets.get_mut(&device).map(std::mem::take).unwrap_or_default();
+        let frames = self
+            .relay
+            .sockets
+            .get_mut(&device)
+            .map(std::mem::take)
+            .unwrap_or_default();
         let some = !frames.is_empty();
         for frame in frames {
             self.people[at].feed(Input::Frame(frame.to_bytes()), self.now);
@@ -298,11 +326,22 @@ impl World {
 
     pub fn say(&mut self, at: usize, group: GroupId, text: &str) -> MessageId {
         let text = text.to_owned();
-        self.tell(at, Command::Send { group, text, reply_to: None });
-        let queued = self.people[at].notices.iter().rev().find_map(|notice| match notice {
-            Notice::Queued { message, .. } => Some(*message),
-            _ => None,
-        });
+        self.tell(
+            at,
+            Command::Send {
+                group,
+                text,
+                reply_to: None,
+            },
+        );
+        let queued = self.people[at]
+            .notices
+            .iter()
+            .rev()
+            .find_map(|notice| match notice {
+                Notice::Queued { message, .. } => Some(*message),
+                _ => None,
+            });
         queued.expect("the message was queued")
     }
 
@@ -314,7 +353,10 @@ impl World {
     }
 
     pub fn group(&mut self, from: usize, name: &str, members: &[usize]) -> GroupId {
-        let members = members.iter().map(|at| self.people[*at].account()).collect();
+        let members = members
+            .iter()
+            .map(|at| self.people[*at].account())
+            .collect();
         let name = name.to_owned();
         self.tell(from, Command::CreateGroup { name, members });
         self.settle();
@@ -338,7 +380,10 @@ impl World {
     }
 
     pub fn texts(&mut self, at: usize, group: GroupId) -> Vec<String> {
-        self.messages(at, group).into_iter().map(|message| message.text).collect()
+        self.messages(at, group)
+            .into_iter()
+            .map(|message| message.text)
+            .collect()
     }
 
     pub fn troubles(&self, at: usize) -> Vec<(roost_client::Trouble, u64)> {
