@@ -1,0 +1,125 @@
+//! Every endpoint of `/v1/`, one line each, free of HTTP: the appliance's web server and the
+//! simulation call the same [`dispatch`].
+
+mod account_register;
+mod account_rotate;
+mod account_show;
+pub(crate) mod acknowledge;
+mod challenge_ask;
+mod commit_submit;
+mod device_add;
+mod group_found;
+mod group_info_fetch;
+mod inbox_fetch;
+mod invite_create;
+mod invite_redeem;
+mod invite_show;
+mod invite_withdraw;
+mod key_package_claim;
+mod key_package_put;
+mod log_fetch;
+mod membership_list;
+mod message_submit;
+mod people_list;
+mod proposal_submit;
+mod server_show;
+mod session_open;
+mod ticket_ask;
+mod tree_fetch;
+mod verdict_report;
+
+use crate::clock::Moment;
+use crate::http::App;
+use crate::http::extract::{Incoming, path_part};
+use crate::http::respond::{Refusal, Reply};
+use roost_wire::{Epoch, Method, limit};
+
+pub use crate::http::extract::{Request, Response};
+
+/// A request without a tree, commit or key packages.
+const SMALL_BYTES: usize = 16 * 1024;
+
+/// Answers one request. Run it to its end: when it is dropped halfway, what it stored stays, and
+/// connected devices learn of it late.
+pub async fn dispatch(app: &App, request: &Request, now: Moment) -> Response {
+    let call = Incoming::new(app, request, now);
+    let path = request.path_and_query.split('?').next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let (Some(&"v1"), parts) = (parts.first(), parts.get(1..).unwrap_or_default()) else {
+        return Response::of::<()>(Err(Refusal::not_found()));
+    };
+    match route(&call, request.method, parts).await {
+        Ok(response) => response,
+        Err(refusal) => Response::of::<()>(Err(refusal)),
+    }
+}
+
+/// The largest body of a request, in bytes.
+#[must_use]
+pub fn body_bytes_max(method: Method, path: &str) -> usize {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    match (method, last) {
+        (Method::Post, "groups") => limit::FOUND_BODY_BYTES,
+        (Method::Post, "commits") => limit::BODY_BYTES,
+        (Method::Post, "messages") => limit::MESSAGE_BYTES + SMALL_BYTES,
+        (Method::Put, "key-packages") => {
+            (limit::KEY_PACKAGES_KEPT + 1) * limit::KEY_PACKAGE_BYTES + SMALL_BYTES
+        }
+        (Method::Post, "acks") => 64 * limit::GROUPS_PER_DEVICE,
+        (Method::Post, _) => SMALL_BYTES,
+        (Method::Get | Method::Delete | Method::Put, _) => 0,
+    }
+}
+
+async fn route(call: &Incoming<'_>, method: Method, parts: &[&str]) -> Reply<Response> {
+    use Method::{Delete, Get, Post, Put};
+
+    Ok(match (method, parts) {
+        (Get, ["server"]) => Response::of(server_show::get(call)),
+        (Post, ["challenges"]) => Response::of(challenge_ask::post(call)),
+        (Post, ["sessions"]) => Response::of(session_open::post(call).await),
+        (Post, ["tickets"]) => Response::of(ticket_ask::post(call)),
+        (Post, ["accounts"]) => Response::of(account_register::post(call).await),
+        (Get, ["accounts", id]) => Response::of(account_show::get(call, path_part(id)?).await),
+        (Get, ["people"]) => Response::of(people_list::get(call).await),
+        (Post, ["rotations"]) => Response::of(account_rotate::post(call).await),
+        (Post, ["devices"]) => Response::of(device_add::post(call).await),
+        (Get, ["memberships"]) => Response::of(membership_list::get(call).await),
+        (Put, ["key-packages"]) => Response::of(key_package_put::put(call).await),
+        (Post, ["key-packages", "claim"]) => Response::of(key_package_claim::post(call).await),
+        (Post, ["invites"]) => Response::of(invite_create::post(call).await),
+        (Get, ["invites", id]) => Response::of(invite_show::get(call, path_part(id)?).await),
+        (Delete, ["invites", id]) => {
+            Response::of(invite_withdraw::delete(call, path_part(id)?).await)
+        }
+        (Post, ["invites", _, "redeem"]) => Response::of(invite_redeem::post(call).await),
+        (Get, ["inbox"]) => Response::of(inbox_fetch::get(call).await),
+        (Post, ["acks"]) => Response::of(acknowledge::post(call).await),
+        (Post, ["groups"]) => Response::of(Box::pin(group_found::post(call)).await),
+        (method, ["groups", id, rest @ ..]) => return in_group(call, method, id, rest).await,
+        _ => return Err(Refusal::not_found()),
+    })
+}
+
+async fn in_group(
+    call: &Incoming<'_>,
+    method: Method,
+    id: &str,
+    parts: &[&str],
+) -> Reply<Response> {
+    use Method::{Get, Post};
+
+    Ok(match (method, parts) {
+        (Post, ["commits"]) => Response::of(Box::pin(commit_submit::post(call)).await),
+        (Post, ["proposals"]) => Response::of(Box::pin(proposal_submit::post(call)).await),
+        (Post, ["messages"]) => Response::of(message_submit::post(call).await),
+        (Post, ["verdicts"]) => Response::of(Box::pin(verdict_report::post(call)).await),
+        (Get, ["log"]) => Response::of(log_fetch::get(call, path_part(id)?).await),
+        (Get, ["info"]) => Response::of(group_info_fetch::get(call, path_part(id)?).await),
+        (Get, ["trees", epoch]) => {
+            let epoch = Epoch::new(path_part(epoch)?);
+            Response::of(tree_fetch::get(call, path_part(id)?, epoch).await)
+        }
+        _ => return Err(Refusal::not_found()),
+    })
+}

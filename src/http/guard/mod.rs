@@ -1,0 +1,3 @@
+//! What stands before every handler.
+
+pub mod rate;

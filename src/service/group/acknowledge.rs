@@ -1,0 +1,62 @@
+//! Cursors: how far each device has stored the log.
+
+use crate::delivery::Delivery;
+use crate::service::directory::Caller;
+use crate::service::error::GroupError;
+use crate::service::group::Groups;
+use crate::service::key::{self, of_group};
+use crate::service::record::pack;
+use futures_util::poll;
+use roost_store::Batch;
+use roost_wire::frame::{Cursor, ServerFrame};
+use std::task::Poll;
+
+impl Groups {
+    /// Notes a device's cursor, and tells the group if everyone now has more. A cursor for a group
+    /// that the device is not in does nothing.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn acknowledge(
+        &self,
+        from: &Caller,
+        cursor: &Cursor,
+    ) -> Result<Vec<Delivery>, GroupError> {
+        let group = cursor.group;
+        let cell = self.cell(&group);
+        let part = key::group(&group);
+        let mut place = cell.state.lock().await;
+        let state = match self.loaded(&cell, &mut place, &group).await {
+            Ok(state) => state,
+            Err(GroupError::NotFound) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let Ok(member) = state.member(from) else {
+            return Ok(Vec::new());
+        };
+        // No cursor beyond what is durable: that number may still name another entry.
+        let seq = cursor.seq.min(cell.durable());
+        if seq <= state.progress.cursor(&from.device) || seq < member.joined {
+            return Ok(Vec::new());
+        }
+        let batch = Batch::new().put(of_group::cursor(&from.device), pack(&seq));
+        let mut commit = self.house.store.commit(&part, batch);
+        let first = poll!(commit.as_mut());
+        let account = from.account;
+        let delivered = state.progress.acknowledge(from.device, account, seq);
+        drop(place);
+        self.shared.moved().insert(group);
+        let _ = match first {
+            Poll::Ready(stored) => stored?,
+            Poll::Pending => commit.await?,
+        };
+        let Some(seq) = delivered else {
+            return Ok(Vec::new());
+        };
+        Ok(vec![Delivery::Passing {
+            group,
+            from: None,
+            frame: ServerFrame::Delivered { group, seq }.to_bytes().into(),
+        }])
+    }
+}

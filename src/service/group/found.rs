@@ -1,0 +1,143 @@
+//! Founding a group.
+
+use crate::service::directory::Caller;
+use crate::service::error::{GroupError, StoreError};
+use crate::service::group::Groups;
+use crate::service::group::admission::check_own;
+use crate::service::key::{self, of_account, of_group};
+use crate::service::outcome::Outcome;
+use crate::service::record::{GroupRow, MemberRow, OutboxRow, pack};
+use roost_mls::policy::GroupKind;
+use roost_mls::{LeafSummary, ObservedGroup, Observer};
+use roost_store::{Batch, Direction, Error, KeyRange, Limit};
+use roost_wire::api::{Accepted, FoundGroup};
+use roost_wire::{EntryHash, Seconds, Seq, limit};
+
+impl Groups {
+    /// Takes a new group into service. Doing it again unchanged is harmless.
+    ///
+    /// # Errors
+    /// Refuses a group of somebody else or for another server, and a group id that is taken.
+    pub async fn found(
+        &self,
+        from: &Caller,
+        asked: &FoundGroup,
+        now: Seconds,
+    ) -> Result<Outcome<Accepted>, GroupError> {
+        let founding = EntryHash::of(asked.group_info.as_bytes());
+        let observed = Observer::new()
+            .found(asked.group_info.as_bytes(), asked.tree.as_bytes())
+            .map_err(GroupError::Rule)?;
+        let leaf = self.check_founder(from, &observed).await?;
+        let group = observed.group_id();
+        let row = GroupRow {
+            epoch: observed.epoch(),
+            founder: from.device,
+            founding,
+            created: now,
+            closed: false,
+            is_direct: observed.policy().kind == GroupKind::Direct,
+            snapshots: vec![(observed.epoch(), Seq::NONE)],
+            undos: Vec::new(),
+        };
+        let accepted = Accepted {
+            seq: Seq::NONE,
+            epoch: row.epoch,
+            time: now,
+        };
+        let cell = self.cell(&group);
+        let mut place = cell.state.lock().await;
+        match self.loaded(&cell, &mut place, &group).await {
+            Err(GroupError::NotFound) => {}
+            Err(error) => return Err(error),
+            Ok(known) if known.row.founding == founding && known.row.founder == from.device => {
+                return Ok(Outcome::quiet(Accepted {
+                    epoch: row.epoch,
+                    time: known.row.created,
+                    ..accepted
+                }));
+            }
+            Ok(_) => return Err(GroupError::Taken),
+        }
+        self.check_count(from).await?;
+        let member = MemberRow {
+            account: from.account,
+            leaf: leaf.leaf,
+            signature_key: leaf.signature_key,
+            joined_epoch: row.epoch,
+            joined: Seq::NONE,
+            left: None,
+            suspended: false,
+            leaving: None,
+        };
+        let (joined, others) = (
+            OutboxRow::Membership {
+                account: from.account,
+                present: true,
+                shut: None,
+            },
+            OutboxRow::TellOthers {
+                account: from.account,
+                except: vec![from.device],
+            },
+        );
+        let batch = Batch::new()
+            .absent(of_group::META)
+            .put(of_group::META, pack(&row))
+            .put(of_group::INFO, pack(&asked.group_info))
+            .put(
+                of_group::snapshot(Seq::NONE),
+                observed.snapshot().map_err(GroupError::Rule)?,
+            )
+            .put(of_group::member(&from.device), pack(&member))
+            .put(of_group::outbox(Seq::NONE, 0), pack(&joined))
+            .put(of_group::outbox(Seq::NONE, 1), pack(&others));
+        self.shared.unsent().insert(group);
+        match self.house.store.commit(&key::group(&group), batch).await {
+            Ok(_) => {}
+            Err(Error::Conflict { .. }) => return Err(GroupError::Taken),
+            Err(error) => return Err(error.into()),
+        }
+        drop(place);
+        let deliveries = self.send_outbox(&group, now).await;
+        Ok(Outcome::new(accepted, deliveries))
+    }
+
+    async fn check_founder(
+        &self,
+        from: &Caller,
+        observed: &ObservedGroup,
+    ) -> Result<LeafSummary, GroupError> {
+        if observed.policy().server_key != self.house.identity.key {
+            return Err(GroupError::Against("The group belongs to another server."));
+        }
+        let roster = observed.roster().map_err(GroupError::Rule)?;
+        let [leaf] = roster.as_slice() else {
+            return Err(GroupError::Against(
+                "A new group has its founder's device in it, and no other.",
+            ));
+        };
+        check_own(from, leaf)?;
+        self.check_known(leaf).await?;
+        Ok(leaf.clone())
+    }
+
+    async fn check_count(&self, from: &Caller) -> Result<(), GroupError> {
+        let range = KeyRange::prefix(of_account::MEMBERSHIPS);
+        let part = key::account(&from.account);
+        let rows = Limit::rows(limit::GROUPS_PER_DEVICE);
+        let page = self
+            .house
+            .store
+            .scan(&part, range, rows, Direction::Forward)
+            .await
+            .map_err(StoreError::from)?;
+        if page.rows.len() < limit::GROUPS_PER_DEVICE {
+            Ok(())
+        } else {
+            Err(GroupError::Against(
+                "This account is in as many groups as it may be.",
+            ))
+        }
+    }
+}

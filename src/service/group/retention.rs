@@ -1,0 +1,219 @@
+//! What a group no longer needs: entries that every device has stored or that are too old, trees
+//! that were fetched, verdicts on what can no longer be taken back.
+
+use crate::service::error::{GroupError, StoreError};
+use crate::service::group::state::State;
+use crate::service::group::{Groups, log_row};
+use crate::service::key::{self, of_group};
+use crate::service::record::{LogRow, TreeWantedRow, pack, unpack};
+use roost_store::{Batch, Direction, KeyRange, Limit, Part};
+use roost_wire::{DeviceId, Epoch, GroupId, Seconds, Seq};
+
+/// Entries removed in one batch.
+const ENTRIES_A_BATCH: usize = 256;
+const GROUPS_A_STEP: usize = 64;
+const DAY_SECONDS: u64 = 86_400;
+
+impl Groups {
+    /// Sweeps the groups in which something was acknowledged since the last call.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn sweep_moved(&self, now: Seconds) -> Result<(), GroupError> {
+        let groups = std::mem::take(&mut *self.shared.moved());
+        for group in groups {
+            self.sweep(&group, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Sweeps some groups, those after a place. Returns where to go on.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn sweep_some(
+        &self,
+        after: Option<Part>,
+        now: Seconds,
+    ) -> Result<Option<Part>, GroupError> {
+        let parts = self
+            .house
+            .store
+            .parts(key::GROUPS, after, GROUPS_A_STEP)
+            .await?;
+        for part in &parts {
+            if let Ok(group) = GroupId::try_from(part.id()) {
+                self.sweep(&group, now).await?;
+            }
+        }
+        let more = parts.len() >= GROUPS_A_STEP;
+        Ok(parts.last().copied().filter(|_| more))
+    }
+
+    async fn sweep(&self, group: &GroupId, now: Seconds) -> Result<(), GroupError> {
+        let before = now.minus(self.house.settings.retention_days * DAY_SECONDS);
+        while self.sweep_entries(group, before).await? {}
+        self.sweep_trees(group, before).await?;
+        self.sweep_verdicts(group).await
+    }
+
+    /// Removes the oldest entries that may go; whether there may be more.
+    async fn sweep_entries(&self, group: &GroupId, before: Seconds) -> Result<bool, GroupError> {
+        let cell = self.cell(group);
+        let part = key::group(group);
+        let mut place = cell.state.lock().await;
+        let state = match self.loaded(&cell, &mut place, group).await {
+            Ok(state) => state,
+            Err(GroupError::NotFound) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let stored_by_all = state.progress.stored_by_all();
+        let newest = cell.durable();
+        let page = self
+            .house
+            .store
+            .scan(
+                &part,
+                KeyRange::prefix(of_group::LOG),
+                Limit::rows(ENTRIES_A_BATCH),
+                Direction::Forward,
+            )
+            .await?;
+        let rows = page.rows.iter().map(log_row);
+        let rows: Vec<(Seq, LogRow)> = rows.collect::<Result<_, StoreError>>()?;
+        // The newest entry stays: the next one names it.
+        let may_go = |(seq, row): &&(Seq, LogRow)| {
+            *seq < newest && (*seq <= stored_by_all || row.time < before)
+        };
+        let over: Vec<_> = rows.iter().take_while(may_go).collect();
+        let Some((last, _)) = over.last() else {
+            return Ok(false);
+        };
+        let tail = last.next();
+        let mut batch = over.iter().fold(Batch::new(), |batch, (seq, row)| {
+            batch
+                .delete(of_group::log(*seq))
+                .delete(of_group::known(&row.hash))
+        });
+        let mut row = state.row.clone();
+        while row.undos.first().is_some_and(|seq| *seq < tail) {
+            batch = batch.delete(of_group::undo(row.undos.remove(0)));
+        }
+        let departed = departed_before(state, tail);
+        for device in &departed {
+            batch = batch
+                .delete(of_group::member(device))
+                .delete(of_group::cursor(device));
+        }
+        let is_row_new = row.undos != state.row.undos;
+        if is_row_new {
+            batch = batch
+                .version(of_group::META, state.version)
+                .put(of_group::META, pack(&row));
+        }
+        let mut state = place.take().ok_or(GroupError::NotFound)?;
+        let receipt = self.house.store.commit(&part, batch).await?;
+        state.tail = tail;
+        if is_row_new {
+            state.version = receipt.version();
+            state.row = row;
+        }
+        for device in &departed {
+            state.members.remove(device);
+        }
+        let over = over.iter().map(|(_, row)| row.hash);
+        for hash in over {
+            state.recent.remove(&hash);
+        }
+        *place = Some(state);
+        Ok(page.more)
+    }
+
+    /// A tree goes when everyone it waits for has stored the commit that goes with it.
+    async fn sweep_trees(&self, group: &GroupId, before: Seconds) -> Result<(), GroupError> {
+        let part = key::group(group);
+        let range = KeyRange::prefix(of_group::TREES_WANTED);
+        let page = self
+            .house
+            .store
+            .scan(&part, range, Limit::MAX, Direction::Forward)
+            .await?;
+        for row in &page.rows {
+            let wanted: TreeWantedRow = unpack(&row.value)?;
+            let epoch = key::last_number(row.key.as_bytes()).ok_or(StoreError::Row)?;
+            if wanted.time < before || self.all_fetched(group, &wanted).await? {
+                let batch = Batch::new()
+                    .delete(&row.key)
+                    .delete(of_group::tree(Epoch::new(epoch)));
+                let _ = self.house.store.commit(&part, batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn all_fetched(
+        &self,
+        group: &GroupId,
+        wanted: &TreeWantedRow,
+    ) -> Result<bool, GroupError> {
+        let part = key::group(group);
+        for device in &wanted.devices {
+            let member = self
+                .house
+                .store
+                .get(&part, &of_group::member(device))
+                .await?;
+            let cursor = self
+                .house
+                .store
+                .get(&part, &of_group::cursor(device))
+                .await?;
+            let stored = match cursor {
+                Some(row) => unpack::<Seq>(&row.value)? >= wanted.seq,
+                None => false,
+            };
+            if member.is_some() && !stored {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn sweep_verdicts(&self, group: &GroupId) -> Result<(), GroupError> {
+        let cell = self.cell(group);
+        let oldest = {
+            let mut place = cell.state.lock().await;
+            match self.loaded(&cell, &mut place, group).await {
+                Ok(state) => state.row.undos.first().copied(),
+                Err(GroupError::NotFound) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        };
+        let range = match oldest {
+            Some(oldest) => KeyRange::between(of_group::VERDICTS, of_group::verdicts(oldest)),
+            None => KeyRange::prefix(of_group::VERDICTS),
+        };
+        let part = key::group(group);
+        let first = self
+            .house
+            .store
+            .scan(&part, range.clone(), Limit::rows(1), Direction::Forward)
+            .await?;
+        if !first.rows.is_empty() {
+            self.house
+                .store
+                .delete_range(&part, range, Limit::MAX)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Devices that left before the tail: there is nothing left that they may read.
+fn departed_before(state: &State, tail: Seq) -> Vec<DeviceId> {
+    let rows = state.members.iter();
+    rows.filter(|(_, row)| row.left.is_some_and(|left| left < tail))
+        .map(|(device, _)| *device)
+        .take(256)
+        .collect()
+}

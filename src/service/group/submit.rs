@@ -1,0 +1,88 @@
+//! Application messages: numbered in order, stored together, acknowledged when durable.
+//!
+//! The lock is held only until the message has its place in the committer's queue, so that many
+//! messages of one group share one sync. Every batch names the entry before it: if that is not
+//! stored, neither is this one, and the state is read anew.
+
+use crate::service::directory::Caller;
+use crate::service::error::{GroupError, StoreError};
+use crate::service::group::{Entry, Groups};
+use crate::service::key;
+use crate::service::outcome::Outcome;
+use crate::service::record::LogRow;
+use futures_util::poll;
+use roost_store::{Batch, Error};
+use roost_wire::api::Accepted;
+use roost_wire::envelope::Envelope;
+use roost_wire::log::EntryKind;
+use roost_wire::{Blob, Seconds};
+use std::task::Poll;
+
+/// Times an entry before this one may fail, before the sender is asked to try again.
+const TRIES: usize = 3;
+
+impl Groups {
+    /// Appends an application message.
+    ///
+    /// # Errors
+    /// As [`crate::service::group::state::State::admit_message`]; `UnderWay` for a copy of a
+    /// message being stored; the store's.
+    pub async fn submit(
+        &self,
+        from: &Caller,
+        envelope: Envelope,
+        now: Seconds,
+    ) -> Result<Outcome<Accepted>, GroupError> {
+        for _ in 0..TRIES {
+            match self.try_submit(from, &envelope, now).await {
+                Err(GroupError::Store(StoreError::Store(Error::Conflict { .. }))) => {}
+                result => return result,
+            }
+        }
+        Err(StoreError::Contended.into())
+    }
+
+    async fn try_submit(
+        &self,
+        from: &Caller,
+        envelope: &Envelope,
+        now: Seconds,
+    ) -> Result<Outcome<Accepted>, GroupError> {
+        let group = envelope.group();
+        let cell = self.cell(&group);
+        let part = key::group(&group);
+        let mut place = cell.state.lock().await;
+        let state = self.loaded(&cell, &mut place, &group).await?;
+        state.member(from)?;
+        if let Some(known) = self.known(&cell, state, &envelope.hash()).await? {
+            return Ok(Outcome::quiet(known.accepted()));
+        }
+        state.admit_message(from, envelope.epoch())?;
+        let known = state.next(now, state.row.epoch);
+        let row = LogRow {
+            kind: EntryKind::Message,
+            epoch: envelope.epoch(),
+            time: known.time,
+            hash: envelope.hash(),
+            body: Blob::new(envelope.as_bytes().to_vec())?,
+            voids: None,
+        };
+        let entry = Entry::new(group, known.seq, row);
+        let batch = entry.put(Batch::new(), &known);
+        let mut commit = self.house.store.commit(&part, batch);
+        // The first poll takes the place in the queue.
+        let first = poll!(commit.as_mut());
+        state.append(from, entry.hash, known);
+        drop(place);
+        let stored = match first {
+            Poll::Ready(stored) => stored,
+            Poll::Pending => commit.await,
+        };
+        if let Err(error) = stored {
+            *cell.state.lock().await = None;
+            return Err(error.into());
+        }
+        cell.stored(known.seq);
+        Ok(Outcome::new(known.accepted(), vec![entry.delivery(group)]))
+    }
+}

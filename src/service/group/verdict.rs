@@ -1,0 +1,395 @@
+//! What devices made of a commit that the server accepted: it cannot see all of one.
+//!
+//! When devices of two accounts refuse and none but the committer merged, the commit is taken back
+//! by a new entry, the old epoch holds again, and the committer is suspended until it rejoins.
+//! With one other account in the group, its word is enough. Otherwise those who refused rejoin.
+
+use crate::service::directory::Caller;
+use crate::service::error::{GroupError, StoreError};
+use crate::service::group::change::Change;
+use crate::service::group::commit::put_members;
+use crate::service::group::state::State;
+use crate::service::group::{Entry, Groups};
+use crate::service::key::{self, of_group};
+use crate::service::outcome::Outcome;
+use crate::service::record::{
+    GroupRow, KnownRow, LogRow, MemberRow, OutboxRow, UndoRow, VerdictRow, pack, unpack,
+    unpack_some,
+};
+use roost_mls::ObservedGroup;
+use roost_store::{Batch, Direction, KeyRange, Limit};
+use roost_wire::api::{Remedy, ReportVerdict, Verdict, VerdictTaken};
+use roost_wire::log::{EntryKind, InboxItem};
+use roost_wire::{AccountId, Blob, DeviceId, EntryHash, Seconds, Seq};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Accounts that must refuse a commit before it is taken back, if there are so many others.
+const REFUSING_ACCOUNTS: usize = 2;
+
+/// What follows from the verdicts on one commit.
+#[derive(Debug, PartialEq, Eq)]
+enum Judgement {
+    /// Somebody else merged it: it stands.
+    Stands,
+    /// Nobody can follow it.
+    Void,
+    Open,
+}
+
+fn judge(undo: &UndoRow, verdicts: &BTreeMap<DeviceId, VerdictRow>) -> Judgement {
+    let others = || {
+        verdicts
+            .iter()
+            .filter(|(device, _)| **device != undo.committer)
+    };
+    if others().any(|(_, verdict)| verdict.merged) {
+        return Judgement::Stands;
+    }
+    let refusing: BTreeSet<AccountId> = others()
+        .map(|(_, verdict)| verdict.account)
+        .filter(|account| *account != undo.account)
+        .collect();
+    let others = usize::try_from(undo.others).unwrap_or(usize::MAX);
+    if !refusing.is_empty() && refusing.len() >= REFUSING_ACCOUNTS.min(others) {
+        Judgement::Void
+    } else if others == 0 {
+        Judgement::Stands
+    } else {
+        Judgement::Open
+    }
+}
+
+impl Groups {
+    /// Takes a device's verdict on a commit and acts on it.
+    ///
+    /// # Errors
+    /// `NotFound` for a device that has no say: not in the group before and after the commit.
+    pub async fn verdict(
+        &self,
+        from: &Caller,
+        asked: &ReportVerdict,
+        now: Seconds,
+    ) -> Result<Outcome<VerdictTaken>, GroupError> {
+        let group = asked.group;
+        let cell = self.cell(&group);
+        let mut place = cell.state.lock().await;
+        let state = self.loaded(&cell, &mut place, &group).await?;
+        let joined = state.member(from)?.joined;
+        let refused = asked.verdict == Verdict::Refused;
+        let settled = VerdictTaken {
+            remedy: if refused {
+                Remedy::Rejoin
+            } else {
+                Remedy::GoOn
+            },
+        };
+        if joined >= asked.seq || !state.row.undos.contains(&asked.seq) {
+            return Ok(Outcome::quiet(settled));
+        }
+        self.check_entry(state, asked).await?;
+        let undo = self.undo_row(state, asked.seq).await?;
+        let mut verdicts = self.verdicts(state, asked.seq).await?;
+        let stood = judge(&undo, &verdicts) == Judgement::Stands;
+        let mine = VerdictRow {
+            account: from.account,
+            merged: !refused,
+        };
+        verdicts.insert(from.device, mine);
+        let mut batch = Batch::new().put(of_group::verdict(asked.seq, &from.device), pack(&mine));
+        let judgement = judge(&undo, &verdicts);
+        if judgement == Judgement::Stands && !stood {
+            batch = batch.put(
+                of_group::outbox(asked.seq, u16::MAX),
+                pack(&call_back(state, &verdicts)),
+            );
+            self.shared.unsent().insert(group);
+        }
+        let _ = self.house.store.commit(&key::group(&group), batch).await?;
+        let wait = VerdictTaken {
+            remedy: Remedy::GoOn,
+        };
+        match judgement {
+            Judgement::Open => Ok(Outcome::quiet(wait)),
+            Judgement::Stands => {
+                drop(place);
+                let deliveries = self.send_outbox(&group, now).await;
+                Ok(Outcome::new(settled, deliveries))
+            }
+            Judgement::Void => {
+                let Some(chain) = self.chain(state, asked.seq, &undo).await? else {
+                    return Ok(Outcome::quiet(settled));
+                };
+                let plan = self.take_back(state, chain, now).await?;
+                let mut state = place.take().ok_or(GroupError::NotFound)?;
+                self.shared.unsent().insert(group);
+                let receipt = self
+                    .house
+                    .store
+                    .commit(&key::group(&group), plan.batch)
+                    .await?;
+                let last = plan.last;
+                let mut deliveries = plan.change.leaving(group, last.seq);
+                deliveries.extend(plan.entries.iter().map(|entry| entry.delivery(group)));
+                let members = plan.change.after;
+                state.advance(members, plan.row, plan.next, last, receipt.version());
+                *place = Some(state);
+                cell.stored(last.seq);
+                drop(place);
+                deliveries.extend(self.send_outbox(&group, now).await);
+                Ok(Outcome::new(wait, deliveries))
+            }
+        }
+    }
+
+    async fn check_entry(&self, state: &State, asked: &ReportVerdict) -> Result<(), GroupError> {
+        let row = self
+            .house
+            .store
+            .get(&key::group(&state.id), &of_group::log(asked.seq))
+            .await?;
+        let row: Option<LogRow> = unpack_some(row)?;
+        if row.is_some_and(|row| row.hash == asked.hash) {
+            Ok(())
+        } else {
+            Err(GroupError::Against("The verdict is about another entry."))
+        }
+    }
+
+    async fn undo_row(&self, state: &State, seq: Seq) -> Result<UndoRow, GroupError> {
+        let row = self
+            .house
+            .store
+            .get(&key::group(&state.id), &of_group::undo(seq))
+            .await?;
+        Ok(unpack(&row.ok_or(StoreError::Row)?.value)?)
+    }
+
+    async fn verdicts(
+        &self,
+        state: &State,
+        seq: Seq,
+    ) -> Result<BTreeMap<DeviceId, VerdictRow>, GroupError> {
+        let range = KeyRange::prefix(of_group::verdicts(seq));
+        let page = self
+            .house
+            .store
+            .scan(
+                &key::group(&state.id),
+                range,
+                Limit::MAX,
+                Direction::Forward,
+            )
+            .await?;
+        let read = |row: &roost_store::Row| {
+            let device = key::last_id(row.key.as_bytes()).ok_or(StoreError::Row)?;
+            Ok((DeviceId::new(device), unpack(&row.value)?))
+        };
+        page.rows.iter().map(read).collect()
+    }
+
+    /// The commits to be taken back: this one and those after it, newest first, if all are the
+    /// same device's. Somebody else's commit after it means that somebody could follow it.
+    async fn chain(
+        &self,
+        state: &State,
+        first: Seq,
+        bad: &UndoRow,
+    ) -> Result<Option<Vec<(Seq, UndoRow)>>, GroupError> {
+        let mut chain = Vec::new();
+        for seq in state
+            .row
+            .undos
+            .iter()
+            .rev()
+            .take_while(|seq| **seq >= first)
+        {
+            let undo = self.undo_row(state, *seq).await?;
+            if undo.committer != bad.committer {
+                return Ok(None);
+            }
+            chain.push((*seq, undo));
+        }
+        Ok(Some(chain))
+    }
+
+    async fn take_back(
+        &self,
+        state: &State,
+        chain: Vec<(Seq, UndoRow)>,
+        now: Seconds,
+    ) -> Result<TakeBack, GroupError> {
+        let (_, oldest) = chain.last().ok_or(StoreError::Row)?;
+        let oldest = oldest.clone();
+        let mut row = GroupRow {
+            epoch: oldest.epoch,
+            closed: false,
+            ..state.row.clone()
+        };
+        row.snapshots.retain(|(epoch, _)| *epoch <= oldest.epoch);
+        row.undos
+            .retain(|seq| chain.iter().all(|(undone, _)| undone != seq));
+        let kept = row.snapshots.last().ok_or(StoreError::Row)?;
+        let snapshot = self
+            .house
+            .store
+            .get(&key::group(&state.id), &of_group::snapshot(kept.1))
+            .await?;
+        let snapshot = snapshot.ok_or(StoreError::Row)?.value;
+        let next = ObservedGroup::from_snapshot(&snapshot).map_err(GroupError::Rule)?;
+
+        let mut rows: BTreeMap<DeviceId, Option<MemberRow>> = BTreeMap::new();
+        for (_, undo) in &chain {
+            rows.extend(undo.members.iter().cloned());
+        }
+        let committer = rows
+            .remove(&oldest.committer)
+            .unwrap_or_else(|| state.members.get(&oldest.committer).cloned());
+        let committer = committer.map(|row| MemberRow {
+            suspended: true,
+            ..row
+        });
+        rows.insert(oldest.committer, committer);
+        let change = Change::between(state, rows, oldest.account);
+
+        let mut batch = Batch::new().version(of_group::META, state.version);
+        let mut entries = Vec::new();
+        let mut last = state.next(now, oldest.epoch);
+        for (index, (undone, undo)) in chain.iter().enumerate() {
+            if index > 0 {
+                last.seq = last.seq.next();
+            }
+            let known = KnownRow {
+                epoch: undo.epoch,
+                ..last
+            };
+            let entry = Entry::new(state.id, known.seq, void(*undone, undo, known));
+            batch = entry.put(batch, &known).delete(of_group::undo(*undone));
+            entries.push(entry);
+        }
+        for (_, seq) in state
+            .row
+            .snapshots
+            .iter()
+            .filter(|(epoch, _)| *epoch > oldest.epoch)
+        {
+            batch = batch.delete(of_group::snapshot(*seq));
+        }
+        batch = put_members(batch, &change.after);
+        let author = Caller {
+            account: oldest.account,
+            device: oldest.committer,
+            signature_key: roost_wire::SignatureKey::new([0; 32]),
+        };
+        let effects = change.outbox(state, &author, last.time);
+        for (index, effect) in (0u16..).zip(effects) {
+            batch = batch.put(of_group::outbox(last.seq, index), pack(&effect));
+        }
+        let batch = batch
+            .put(of_group::INFO, pack(&oldest.group_info))
+            .put(of_group::META, pack(&row));
+        Ok(TakeBack {
+            batch,
+            entries,
+            change,
+            row,
+            next,
+            last,
+        })
+    }
+}
+
+/// Everything that taking commits back writes.
+struct TakeBack {
+    batch: Batch,
+    entries: Vec<Entry>,
+    change: Change,
+    row: GroupRow,
+    next: ObservedGroup,
+    last: KnownRow,
+}
+
+fn void(undone: Seq, undo: &UndoRow, known: KnownRow) -> LogRow {
+    // Void entries have no body; this names them, so that each has a hash of its own.
+    let name = [
+        b"roost void v1".as_slice(),
+        &undone.get().to_be_bytes(),
+        &known.seq.get().to_be_bytes(),
+    ];
+    LogRow {
+        kind: EntryKind::Void,
+        epoch: undo.epoch,
+        time: known.time,
+        hash: EntryHash::of(&name.concat()),
+        body: Blob::default(),
+        voids: Some(undone),
+    }
+}
+
+/// Those who had refused what now stands are called to rejoin.
+fn call_back(state: &State, verdicts: &BTreeMap<DeviceId, VerdictRow>) -> OutboxRow {
+    let refusing = verdicts.iter().filter(|(_, verdict)| !verdict.merged);
+    OutboxRow::Inbox {
+        devices: refusing.map(|(device, _)| *device).collect(),
+        item: InboxItem::JoinGroup { group: state.id },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_wire::Epoch;
+
+    fn undo(others: u32) -> UndoRow {
+        UndoRow {
+            committer: DeviceId::new([1; 16]),
+            account: AccountId::new([1; 16]),
+            epoch: Epoch::new(3),
+            members: Vec::new(),
+            group_info: Blob::default(),
+            others,
+        }
+    }
+
+    fn verdicts(given: &[(u8, u8, bool)]) -> BTreeMap<DeviceId, VerdictRow> {
+        let row = |(device, account, merged): &(u8, u8, bool)| {
+            let verdict = VerdictRow {
+                account: AccountId::new([*account; 16]),
+                merged: *merged,
+            };
+            (DeviceId::new([*device; 16]), verdict)
+        };
+        given.iter().map(row).collect()
+    }
+
+    #[test]
+    fn two_refusing_accounts_take_a_commit_back() {
+        let one = verdicts(&[(1, 1, true), (2, 2, false), (3, 2, false)]);
+        let two = verdicts(&[(1, 1, true), (2, 2, false), (4, 3, false)]);
+
+        assert_eq!(judge(&undo(3), &one), Judgement::Open);
+        assert_eq!(judge(&undo(3), &two), Judgement::Void);
+    }
+
+    #[test]
+    fn one_other_that_merged_makes_it_stand() {
+        let given = verdicts(&[(2, 2, false), (4, 3, false), (5, 4, true)]);
+
+        assert_eq!(judge(&undo(3), &given), Judgement::Stands);
+    }
+
+    #[test]
+    fn between_two_accounts_the_other_one_decides() {
+        assert_eq!(
+            judge(&undo(1), &verdicts(&[(2, 2, false)])),
+            Judgement::Void
+        );
+    }
+
+    #[test]
+    fn the_committers_own_devices_have_no_say_in_taking_it_back() {
+        let own = verdicts(&[(6, 1, false)]);
+
+        assert_eq!(judge(&undo(2), &own), Judgement::Open);
+        assert_eq!(judge(&undo(0), &own), Judgement::Stands);
+    }
+}

@@ -1,0 +1,389 @@
+//! Invitations to the server and to its groups. The secret of a link never comes here: the row
+//! holds the public key that goes with it.
+
+use crate::service::account::{TRIES, redeem};
+use crate::service::directory::Caller;
+use crate::service::error::{DirectoryError, StoreError};
+use crate::service::house::House;
+use crate::service::key::{self, of_directory};
+use crate::service::record::{InviteRow, pack, unpack};
+use crate::service::signature::verifies;
+use roost_mls::{InviteSecret, JoinGrant};
+use roost_store::{Batch, Direction, Error, KeyRange, Limit};
+use roost_wire::api::{CreateInvite, Done, InviteDetail, RedeemInvite};
+use roost_wire::link::InviteLink;
+use roost_wire::{InviteId, Seconds, limit};
+use std::sync::Arc;
+
+const DAY_SECONDS: u64 = 86_400;
+
+/// Invites and their use.
+#[derive(Clone)]
+pub struct Invites {
+    house: Arc<House>,
+}
+
+impl Invites {
+    pub const fn new(house: Arc<House>) -> Self {
+        Self { house }
+    }
+
+    /// Keeps a person's invite. The caller has checked that they are in the group it leads to.
+    ///
+    /// # Errors
+    /// Refuses lifetimes and uses out of bounds, a grant for something else, and too many invites.
+    pub async fn create(
+        &self,
+        from: &Caller,
+        asked: &CreateInvite,
+        now: Seconds,
+    ) -> Result<Done, DirectoryError> {
+        let row = self.proposed(from, asked, now)?;
+        if let Some((kept, _)) = self.house.invite(&asked.invite).await? {
+            let same = kept.key == asked.key && kept.inviter == Some(from.account);
+            return if same {
+                Ok(Done {})
+            } else {
+                Err(DirectoryError::IdTaken)
+            };
+        }
+        self.make_room(from, now).await?;
+        let row_key = of_directory::invite(&asked.invite);
+        let batch = Batch::new()
+            .absent(row_key.clone())
+            .put(row_key, pack(&row))
+            .put(
+                of_directory::invite_of(&from.account, &asked.invite),
+                pack(&row.expires),
+            );
+        match self.house.store.commit(&key::directory(), batch).await {
+            Ok(_) => Ok(Done {}),
+            Err(Error::Conflict { .. }) => Err(DirectoryError::IdTaken),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What anyone with the link may know.
+    ///
+    /// # Errors
+    /// `InviteOver` if it is used up or expired, `NotFound` if it never was or was withdrawn.
+    pub async fn show(&self, id: &InviteId, now: Seconds) -> Result<InviteDetail, DirectoryError> {
+        let (invite, _) = self
+            .house
+            .invite(id)
+            .await?
+            .ok_or(DirectoryError::NotFound)?;
+        if !invite.is_open(now) {
+            return Err(DirectoryError::InviteOver);
+        }
+        self.detail(&invite).await
+    }
+
+    /// Somebody who has an account uses a group's link. Doing it again is harmless.
+    ///
+    /// # Errors
+    /// Refuses an invite that is over or not proved, and one made before the account was removed
+    /// from the group.
+    pub async fn redeem(
+        &self,
+        from: &Caller,
+        asked: &RedeemInvite,
+        now: Seconds,
+    ) -> Result<InviteDetail, DirectoryError> {
+        for _ in 0..TRIES {
+            let (invite, version) = self
+                .house
+                .invite(&asked.invite)
+                .await?
+                .ok_or(DirectoryError::NotFound)?;
+            let server = self.house.identity.id;
+            let message = RedeemInvite::to_be_signed(&server, &asked.invite, &from.account);
+            if !verifies(invite.key.as_bytes(), &message, &asked.signature) {
+                return Err(DirectoryError::Signature);
+            }
+            if self.is_shut(from, &invite).await? {
+                return Err(DirectoryError::InviteOver);
+            }
+            let redemption = of_directory::redemption(&asked.invite, &from.account);
+            if self.house.row::<Seconds>(&redemption).await?.is_some() {
+                return self.detail(&invite).await;
+            }
+            if !invite.is_open(now) {
+                return Err(DirectoryError::InviteOver);
+            }
+            let (id, account) = (asked.invite, from.account);
+            let batch = redeem(Batch::new(), id, &invite, version, account, now);
+            match self.house.store.commit(&key::directory(), batch).await {
+                Ok(_) => return self.detail(&invite).await,
+                Err(Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Contended.into())
+    }
+
+    /// Withdraws one's own invite; an administrator also the operator's.
+    ///
+    /// # Errors
+    /// `NotFound` for somebody else's.
+    pub async fn withdraw(&self, from: &Caller, id: &InviteId) -> Result<Done, DirectoryError> {
+        let (invite, _) = self
+            .house
+            .invite(id)
+            .await?
+            .ok_or(DirectoryError::NotFound)?;
+        let operators = invite.inviter.is_none() && !invite.is_setup;
+        let account = self.house.account(&from.account).await?;
+        let is_admin = account.is_some_and(|account| account.is_admin);
+        if invite.inviter != Some(from.account) && !(operators && is_admin) {
+            return Err(DirectoryError::NotFound);
+        }
+        let batch = Batch::new()
+            .delete(of_directory::invite(id))
+            .delete(of_directory::invite_of(&from.account, id));
+        let _ = self.house.store.commit(&key::directory(), batch).await?;
+        Ok(Done {})
+    }
+
+    /// The operator's own invite, as a link. Its secret is known only to who sees the link.
+    ///
+    /// # Errors
+    /// Refuses lifetimes and uses out of bounds.
+    pub async fn by_operator(
+        &self,
+        uses: u32,
+        seconds: u64,
+        now: Seconds,
+    ) -> Result<InviteLink, DirectoryError> {
+        let secret = self.house.dice.bytes();
+        let id = InviteId::new(self.house.dice.bytes());
+        let row = operators_row(&secret, uses, now.plus(seconds), now)?;
+        let batch = Batch::new().put(of_directory::invite(&id), pack(&row));
+        let _ = self.house.store.commit(&key::directory(), batch).await?;
+        Ok(self.link(id, secret))
+    }
+
+    /// The link for the first account, until that exists.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn setup(&self, now: Seconds) -> Result<Option<InviteLink>, DirectoryError> {
+        let accounts = KeyRange::prefix(of_directory::ACCOUNTS);
+        let directory = key::directory();
+        let page = self
+            .house
+            .store
+            .scan(&directory, accounts, Limit::rows(1), Direction::Forward)
+            .await?;
+        if !page.rows.is_empty() {
+            return Ok(None);
+        }
+        let kept = self
+            .house
+            .row::<(InviteId, [u8; 16])>(of_directory::SETUP)
+            .await?;
+        if let Some((id, secret)) = kept
+            && let Some((invite, _)) = self.house.invite(&id).await?
+            && invite.is_open(now)
+        {
+            return Ok(Some(self.link(id, secret)));
+        }
+        let secret: [u8; 16] = self.house.dice.bytes();
+        let id = InviteId::new(self.house.dice.bytes());
+        let expires = now.plus(limit::INVITE_DAYS_MAX * DAY_SECONDS);
+        let row = InviteRow {
+            is_setup: true,
+            ..operators_row(&secret, 1, expires, now)?
+        };
+        let batch = Batch::new()
+            .put(of_directory::invite(&id), pack(&row))
+            .put(of_directory::SETUP, pack(&(id, secret)));
+        let _ = self.house.store.commit(&directory, batch).await?;
+        Ok(Some(self.link(id, secret)))
+    }
+
+    /// Removes invites that ended more than a day ago, and what was noted of their use.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn sweep(&self, now: Seconds) -> Result<(), DirectoryError> {
+        let directory = key::directory();
+        let mut range = KeyRange::prefix(of_directory::invites());
+        loop {
+            let page = self
+                .house
+                .store
+                .scan(
+                    &directory,
+                    range.clone(),
+                    Limit::rows(256),
+                    Direction::Forward,
+                )
+                .await?;
+            for row in &page.rows {
+                let invite: InviteRow = unpack(&row.value)?;
+                let Some(id) = key::last_id(row.key.as_bytes()).map(InviteId::new) else {
+                    continue;
+                };
+                if invite.expires.plus(DAY_SECONDS) < now {
+                    self.remove(&id, &invite).await?;
+                }
+            }
+            match page.rows.last() {
+                Some(last) if page.more => range = range.rest_after(&last.key),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn remove(&self, id: &InviteId, invite: &InviteRow) -> Result<(), DirectoryError> {
+        let directory = key::directory();
+        let redemptions = KeyRange::prefix(of_directory::redemptions_of(id));
+        self.house
+            .store
+            .delete_range(&directory, redemptions, Limit::MAX)
+            .await?;
+        let mut batch = Batch::new().delete(of_directory::invite(id));
+        if let Some(inviter) = &invite.inviter {
+            batch = batch.delete(of_directory::invite_of(inviter, id));
+        }
+        let _ = self.house.store.commit(&directory, batch).await?;
+        Ok(())
+    }
+
+    fn link(&self, invite: InviteId, secret: [u8; 16]) -> InviteLink {
+        InviteLink {
+            origin: self.house.settings.origin.clone(),
+            invite,
+            secret,
+            inviter: None,
+            group_name: None,
+        }
+    }
+
+    fn proposed(
+        &self,
+        from: &Caller,
+        asked: &CreateInvite,
+        now: Seconds,
+    ) -> Result<InviteRow, DirectoryError> {
+        check_bounds(asked.uses, asked.expires, now)?;
+        match (&asked.group, &asked.grant) {
+            (None, None) => {}
+            (Some(group), Some(grant)) => {
+                let grant =
+                    JoinGrant::parse(grant.as_bytes()).map_err(|_| DirectoryError::Signature)?;
+                let fits = grant.group == *group
+                    && grant.invite == asked.invite
+                    && grant.invite_key == asked.key
+                    && grant.inviter == from.signature_key;
+                if !fits {
+                    return Err(DirectoryError::Against(
+                        "The grant does not belong to this invite.",
+                    ));
+                }
+            }
+            _ => {
+                return Err(DirectoryError::Against(
+                    "An invite to a group carries a grant, and no other does.",
+                ));
+            }
+        }
+        Ok(InviteRow {
+            key: asked.key,
+            created: now,
+            expires: asked.expires,
+            uses_left: asked.uses,
+            inviter: Some(from.account),
+            group: asked.group,
+            grant: asked.grant.clone(),
+            is_setup: false,
+        })
+    }
+
+    /// Forgets the person's invites that are over; refuses when too many are open.
+    async fn make_room(&self, from: &Caller, now: Seconds) -> Result<(), DirectoryError> {
+        let directory = key::directory();
+        let range = KeyRange::prefix(of_directory::invites_of(&from.account));
+        let rows = Limit::rows(limit::INVITES_PER_ACCOUNT);
+        let page = self
+            .house
+            .store
+            .scan(&directory, range, rows, Direction::Forward)
+            .await?;
+        if page.rows.len() < limit::INVITES_PER_ACCOUNT {
+            return Ok(());
+        }
+        let mut over = Batch::new();
+        for row in page.rows {
+            if unpack::<Seconds>(&row.value)? < now {
+                over = over.delete(row.key);
+            }
+        }
+        if over.ops().is_empty() {
+            return Err(DirectoryError::Against(
+                "You have too many open invites; withdraw one first.",
+            ));
+        }
+        let _ = self.house.store.commit(&directory, over).await?;
+        Ok(())
+    }
+
+    /// Whether somebody removed the account from the group after the invite was made.
+    async fn is_shut(&self, from: &Caller, invite: &InviteRow) -> Result<bool, DirectoryError> {
+        let Some(group) = &invite.group else {
+            return Ok(false);
+        };
+        let access = self.house.access(group, &from.account).await?;
+        let shut = access.and_then(|access| access.shut);
+        Ok(shut.is_some_and(|shut| invite.created <= shut))
+    }
+
+    async fn detail(&self, invite: &InviteRow) -> Result<InviteDetail, DirectoryError> {
+        let inviter = match &invite.inviter {
+            Some(inviter) => self.house.person(inviter).await?,
+            None => None,
+        };
+        Ok(InviteDetail {
+            inviter,
+            server: self.house.identity.id,
+            host: self.house.settings.host().to_owned(),
+            expires: invite.expires,
+            uses_left: invite.uses_left,
+            group: invite.group,
+            grant: invite.grant.clone(),
+            is_setup: invite.is_setup,
+        })
+    }
+}
+
+fn check_bounds(uses: u32, expires: Seconds, now: Seconds) -> Result<(), DirectoryError> {
+    if uses == 0 || uses > limit::INVITE_USES_MAX {
+        return Err(DirectoryError::Against(
+            "An invite can be used between 1 and 1,000 times.",
+        ));
+    }
+    if expires <= now || expires > now.plus(limit::INVITE_DAYS_MAX * DAY_SECONDS) {
+        return Err(DirectoryError::Against("An invite lasts at most 90 days."));
+    }
+    Ok(())
+}
+
+fn operators_row(
+    secret: &[u8; 16],
+    uses: u32,
+    expires: Seconds,
+    now: Seconds,
+) -> Result<InviteRow, DirectoryError> {
+    check_bounds(uses, expires, now)?;
+    Ok(InviteRow {
+        key: InviteSecret::new(*secret).key(),
+        created: now,
+        expires,
+        uses_left: uses,
+        inviter: None,
+        group: None,
+        grant: None,
+        is_setup: false,
+    })
+}

@@ -1,0 +1,32 @@
+//! The rules of the house: who may do what, decided once and stored in one batch.
+//!
+//! Never speaks HTTP, names an engine, or reads the clock or the dice by itself. What should be
+//! told to others is returned as deliveries.
+
+mod account;
+pub mod agenda;
+mod device;
+mod directory;
+pub mod error;
+mod group;
+mod house;
+mod identity;
+mod inbox;
+mod invite;
+mod key;
+mod key_package;
+pub mod outcome;
+mod record;
+mod session;
+mod signature;
+
+pub use account::Accounts;
+pub use device::Devices;
+pub use directory::Caller;
+pub use group::{Groups, Page, Read};
+pub use house::{House, Identity, Settings};
+pub use inbox::Inboxes;
+pub use invite::Invites;
+pub use key_package::KeyPackages;
+pub use outcome::Outcome;
+pub use session::Sessions;
