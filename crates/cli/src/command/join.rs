@@ -1,0 +1,40 @@
+//! `join`: an account from a set-up or invite link, or a group with the account there is.
+
+use super::{Failure, Output, Session, whoami};
+use crate::arguments::Join;
+use roost_client::{Command, Notice};
+use serde_json::json;
+use std::path::Path;
+
+pub(super) async fn run(
+    session: &mut Session,
+    task: Join,
+    ca: Option<&Path>,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let is_new = session.core().me().is_none();
+    if is_new && task.name.is_none() {
+        return Err(Failure::Usage("choose a name: --name NAME".into()));
+    }
+    let command = Command::Join {
+        link: task.url,
+        name: task.name.unwrap_or_default(),
+    };
+    let notices = session.settle(command, None).await?;
+    session.reached()?;
+    if let Some(ca) = ca {
+        session.home().keep_authority(ca)?;
+    }
+    session.sync().await?;
+    if is_new {
+        session.need_account()?;
+        whoami::run(session, out)?;
+    }
+    for notice in notices {
+        if let Notice::Opened(group) = notice {
+            let id = group.to_string();
+            out.line(&format!("conversation {id}"), &json!({"group": id}))?;
+        }
+    }
+    Ok(())
+}

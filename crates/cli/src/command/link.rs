@@ -1,0 +1,45 @@
+//! `link`: a second device for an account, in three steps that pass texts between the two.
+
+use super::{Failure, Output, Session, whoami};
+use crate::arguments::Link;
+use roost_client::{Command, Notice};
+use serde_json::json;
+use std::path::Path;
+
+pub(super) async fn run(
+    session: &mut Session,
+    task: Link,
+    ca: Option<&Path>,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    match task {
+        Link::Request { server } => {
+            if let Some(ca) = ca {
+                session.home().keep_authority(ca)?;
+            }
+            let origin = server.trim_end_matches('/').to_owned();
+            tell(session, Command::RequestLink { origin }, out).await
+        }
+        Link::Grant { request } => {
+            session.need_account()?;
+            tell(session, Command::GrantLink { request }, out).await
+        }
+        Link::Accept { grant } => {
+            session.settle(Command::AcceptLink { grant }, None).await?;
+            session.reached()?;
+            session.sync().await?;
+            whoami::run(session, out)
+        }
+    }
+}
+
+/// Prints the text that goes to the other device.
+async fn tell(session: &mut Session, command: Command, out: &mut Output) -> Result<(), Failure> {
+    for notice in session.settle(command, None).await? {
+        if let Notice::LinkRequest { text } | Notice::LinkGrant { text } = notice {
+            return Ok(out.line(&text, &json!({"text": text}))?);
+        }
+    }
+    session.reached()?;
+    Err(Failure::Broken("there is nothing to pass on".into()))
+}
