@@ -429,6 +429,45 @@ fn after_a_rotation_the_old_key_adds_no_device() {
 }
 
 #[test]
+fn a_leaf_two_keys_behind_blocks_new_devices_until_it_is_removed() {
+    let mut room = room_of_three();
+    let ada = Person::new(1);
+    let twice = ada.rotated().rotated();
+    let second = ada.rotated().device(2);
+    room.add(second.clone());
+    let key = *second.credential.device_key();
+    let renewed = roost_mls::LeafCredential::sign(twice.claims(2, NOW), key, &twice.key).unwrap();
+    let builder = room.members[3].group.commit_builder();
+    let builder = builder.set_new_signing_identity(second.secret, renewed.signing_identity());
+    let commit = bytes(&builder.build().unwrap().commit_message);
+    room.accepts(&commit);
+
+    let package = key_package(&twice.device(3).client());
+    room.members[1].device.time.set(NOW);
+    let mut ben = room.members[1].group.clone();
+    let builder = ben
+        .commit_builder()
+        .commit_time(time(NOW))
+        .add_member(package)
+        .unwrap();
+    let refusal = RuleError::from(builder.build().map(drop).unwrap_err());
+    assert!(
+        matches!(refusal, RuleError::AccountKeysDisagree),
+        "{refusal}"
+    );
+
+    let removal = room.members[1]
+        .group
+        .commit_builder()
+        .remove_member(0)
+        .unwrap()
+        .build()
+        .unwrap();
+    room.accepts(&bytes(&removal.commit_message));
+    room.add(twice.device(3));
+}
+
+#[test]
 fn a_device_renews_its_credential_under_the_rotated_key() {
     let mut room = room_of_three();
     let ben = Person::new(2);
@@ -477,19 +516,16 @@ fn a_device_cannot_renew_its_credential_under_another_key() {
 }
 
 #[test]
-fn a_member_cannot_become_somebody_else() {
+fn a_member_cannot_become_somebody_else_or_another_device() {
     let (room, mut mallory) = room_with_mallory();
-    let ben = Person::new(50).device(1);
 
-    let builder = mallory.commit_builder();
-    let commit = builder
-        .set_new_signing_identity(ben.secret.clone(), ben.identity())
-        .build();
-
-    assert!(matches!(
-        room.refuses(&bytes(&commit.unwrap().commit_message)),
-        RuleError::Mls(_)
-    ));
+    for other in [Person::new(51).device(1), Person::new(99).device(2)] {
+        let builder = mallory.commit_builder();
+        let commit = builder.set_new_signing_identity(other.secret.clone(), other.identity());
+        let commit = bytes(&commit.build().unwrap().commit_message);
+        mallory.clear_pending_commit();
+        assert!(matches!(room.refuses(&commit), RuleError::Mls(_)));
+    }
 }
 
 #[test]
@@ -571,16 +607,9 @@ fn a_leaf_of_another_server_is_refused() {
 #[test]
 fn a_leaf_without_the_required_capabilities_is_refused() {
     let (room, mut mallory) = room_with_mallory();
-    let device = Person::new(3).device(1);
-    let bare = mls_rs::Client::builder()
-        .identity_provider(LaxIdentity)
-        .crypto_provider(roost_mls::HybridProvider::new())
-        .extension_type(roost_mls::policy::POLICY_TYPE)
-        .signing_identity(device.identity(), device.secret.clone(), device.suite)
-        .build();
+    let bare = Person::new(3).device(1).bare_client();
 
-    let builder = room.members[0].group.clone();
-    let mut honest = builder;
+    let mut honest = room.members[0].group.clone();
     let refused = honest
         .commit_builder()
         .add_member(key_package(&bare))

@@ -46,6 +46,45 @@ fn a_group_without_policy_or_required_capabilities_is_refused() {
 }
 
 #[test]
+fn a_group_with_an_unknown_extension_is_refused() {
+    let ada = Person::new(1);
+    let mut extensions = policy_for(GroupKind::Group, &[&ada], SUITE_DEFAULT).to_extensions();
+    let unknown = mls_rs::extension::ExtensionType::LAST_RESORT_KEY_PACKAGE;
+    extensions.set(mls_rs::Extension::new(unknown, vec![]));
+
+    let group = founding(&ada.device(1), extensions);
+
+    assert!(matches!(found(&group), Err(RuleError::Extension)));
+}
+
+#[test]
+fn a_founder_with_a_forged_credential_is_refused() {
+    let (ada, ben) = (Person::new(1), Person::new(2).device(1));
+    let mut identity = ada.device(1).identity();
+    identity.signature_key = ben.identity().signature_key;
+    let policy = policy_for(GroupKind::Group, &[&ada], SUITE_DEFAULT).to_extensions();
+    let client = ben.lax_client_as(identity);
+    let group = client.create_group_with_id(GROUP.to_vec(), policy, none(), Some(time(NOW)));
+
+    let refusal = found(&group.unwrap()).map(drop).unwrap_err();
+
+    let expected = Leaf::Credential(roost_mls::CredentialError::Signature);
+    assert!(
+        matches!(refusal, RuleError::Leaf(leaf) if leaf == expected),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_key_package_without_the_required_capabilities_is_refused() {
+    let package = bytes(&key_package(&Person::new(1).device(1).bare_client()));
+
+    let refusal = Observer::new().validate_key_package(&package, NOW);
+
+    assert!(matches!(refusal, Err(RuleError::Leaf(Leaf::Capabilities))));
+}
+
+#[test]
 fn a_group_below_its_own_floor_is_refused() {
     let ada = Person::new(1);
     let device = Device::made(&ada, 1, NOW, SUITE_CLASSIC);

@@ -50,6 +50,15 @@ fn a_restored_server_continues() {
 }
 
 #[test]
+fn a_snapshot_that_was_cut_is_refused() {
+    let snapshot = room_of_three().server.snapshot().unwrap();
+
+    let refusal = ObservedGroup::from_snapshot(&snapshot[..snapshot.len() / 2]);
+
+    assert!(matches!(refusal.map(drop), Err(RuleError::Snapshot)));
+}
+
+#[test]
 fn a_message_for_another_group_is_refused() {
     let (mut room, mut other) = (room_of_three(), room_of_three());
     let commit = bytes(&room.members[0].group.commit(vec![]).unwrap().commit_message);

@@ -138,6 +138,20 @@ impl Device {
         self.client_sending(EncryptionOptions::new(false, PaddingMode::None))
     }
 
+    /// A client whose leaf lacks what every leaf must support, but for the policy.
+    pub fn bare_client(&self) -> Client<LaxConfig> {
+        Client::builder()
+            .identity_provider(LaxIdentity)
+            .crypto_provider(HybridProvider::offering(&self.offered))
+            .mls_rules(LaxRules)
+            .extension_type(policy::POLICY_TYPE)
+            .key_package_lifetime(std::time::Duration::from_secs(
+                limit::KEY_PACKAGE_LIFETIME_SECONDS,
+            ))
+            .signing_identity(self.identity(), self.secret.clone(), self.suite)
+            .build()
+    }
+
     /// A client that encrypts its handshakes.
     pub fn encrypting_client(&self) -> Client<HonestConfig> {
         self.client_sending(EncryptionOptions::new(true, PaddingMode::None))
