@@ -15,6 +15,9 @@
 
 pub mod boot;
 pub mod clock;
+pub mod command;
+pub mod config;
+mod control;
 pub mod delivery;
 pub mod entropy;
 mod fanout;

@@ -1,3 +1,15 @@
 //! The command line of the server.
 
-fn main() {}
+use clap::Parser;
+use roost::command::Arguments;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match Arguments::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("roost: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

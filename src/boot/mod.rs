@@ -1,3 +1,9 @@
 //! The composition root: the only place that names every concrete type.
 
 mod app;
+mod folder;
+mod greeting;
+mod serve;
+
+pub use folder::{Opened, open_folder, open_store, settings_at_rest};
+pub use serve::serve;

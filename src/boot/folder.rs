@@ -1,0 +1,98 @@
+//! The data folder: the store in it, and where else things are.
+
+use crate::config::Config;
+use crate::entropy::SystemDice;
+use crate::http::App;
+use crate::service::Settings;
+use anyhow::{Context, Result};
+use roost_store::{Error, SledOptions, SledStore, Store};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+const STORE: &str = "store";
+const TLS: &str = "tls";
+const ORIGIN: &str = "origin";
+/// Read-only below this much free space, for tests of full disks.
+const KEEP_FREE: &str = "ROOST_KEEP_FREE_BYTES";
+
+/// An opened data folder.
+pub struct Opened {
+    pub app: App,
+    pub store: Arc<SledStore>,
+}
+
+/// Opens the store in a data folder, and the server on it.
+///
+/// # Errors
+/// A folder in use by another process, or one that cannot be read.
+pub async fn open_folder(data: &Path, settings: Settings) -> Result<Opened> {
+    let store = Arc::new(open_store(data)?);
+    let shared: Arc<dyn Store> = store.clone();
+    let app = App::open(shared, settings, Box::new(SystemDice)).await?;
+    Ok(Opened { app, store })
+}
+
+/// Opens only the store in a data folder.
+///
+/// # Errors
+/// A folder in use by another process, or one that cannot be read.
+pub fn open_store(data: &Path) -> Result<SledStore> {
+    make(data)?;
+    let options = SledOptions::new();
+    let options = match crate::config::keep_free_bytes(KEEP_FREE) {
+        Some(bytes) => options.keep_free(bytes, 0),
+        None => options,
+    };
+    SledStore::open(data.join(STORE), options).map_err(|error| match error {
+        Error::Locked { .. } => anyhow::anyhow!(
+            "{} is in use by another roost process; stop that one first, or choose another folder \
+             with --data",
+            data.display()
+        ),
+        error => anyhow::Error::new(error)
+            .context(format!("cannot open the data folder {}", data.display())),
+    })
+}
+
+/// The folder of certificates.
+pub fn tls(data: &Path) -> std::path::PathBuf {
+    data.join(TLS)
+}
+
+/// Remembers under which address people reach the server, for links made while it is stopped.
+pub fn note_origin(data: &Path, origin: &str) -> Result<()> {
+    let file = data.join(ORIGIN);
+    std::fs::write(&file, origin).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Settings for commands that work on a stopped server.
+pub fn settings_at_rest(data: &Path) -> Settings {
+    let origin = std::fs::read_to_string(data.join(ORIGIN)).ok();
+    let settings = Settings::default();
+    Settings {
+        origin: origin.unwrap_or_else(|| settings.origin.clone()),
+        ..settings
+    }
+}
+
+/// Settings for a server that is reached at `origin`.
+pub fn settings(config: &Config, origin: String) -> Settings {
+    Settings {
+        origin,
+        retention_days: config.retention_days,
+        group_devices_max: config.group_devices_max,
+        messages_per_second: config.messages_per_second,
+        requests_per_second: config.requests_per_second,
+        strangers_per_second: config.strangers_per_second,
+    }
+}
+
+/// The owner's alone.
+fn make(data: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))
+}
