@@ -33,7 +33,7 @@ const acts = {
   insert: (text) => write((old, from, to) => old.slice(0, from) + text + old.slice(to)),
   compose: () => { if (matchMedia('(pointer: fine)').matches) byId('text')?.focus(); },
   say: (text) => { const said = byId('said'); if (said) said.textContent = text; },
-  address: (url) => { history.pushState(null, '', url); route(); },
+  address: (url) => { history[location.pathname.startsWith('/i/') ? 'replaceState' : 'pushState'](null, '', url); route(); },
   visit: (url) => { location.href = url; if (sameDocument(url)) location.reload(); },
   ready: () => { for (const button of document.querySelectorAll('[data-ready]')) /** @type {HTMLButtonElement} */ (button).disabled = false; },
   keep: () => { remember(); navigator.storage?.persist?.(); },

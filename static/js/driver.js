@@ -45,7 +45,7 @@ export class Driver {
 
   /** Reads what is stored. @param {Post} post @param {(error: unknown) => void} fail */
   static async open(post, fail) {
-    await init();
+    await init({ module_or_path: new URL('../wasm/roost_web_bg.wasm', import.meta.url) });
     const vault = await Vault.open();
     const roost = new Roost(await vault.rows([...Roost.tables()]), now());
     const driver = new Driver(vault, roost, post, fail);

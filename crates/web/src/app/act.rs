@@ -6,7 +6,7 @@ use crate::event::{Event, PanelName};
 use crate::patch::Act;
 use crate::present::{INVITE_DAYS, INVITE_USES};
 use crate::view::InviteState;
-use roost_client::view::{ConversationView, ThreadItem, Trust};
+use roost_client::view::{ConversationView, ThreadItem};
 use roost_client::{Command, MessageId};
 use roost_wire::{AccountId, GroupId, Seq};
 
@@ -22,7 +22,9 @@ impl App {
             Event::Draft(text) => {
                 self.in_group(tab, turn, |group| Command::SetDraft { group, text });
             }
-            Event::Typing => self.in_group(tab, turn, Command::Typing),
+            Event::Typing => {
+                self.in_group(tab, turn, Command::Typing);
+            }
             Event::Reply(message) => self.reply(tab, Some(message)),
             Event::CancelReply => self.reply(tab, None),
             Event::React { message, emoji } => {
@@ -42,7 +44,9 @@ impl App {
             Event::Retry(message) => {
                 self.in_group(tab, turn, |group| Command::Retry { group, message });
             }
-            Event::Older => self.in_group(tab, turn, Command::LoadOlder),
+            Event::Older => {
+                self.in_group(tab, turn, Command::LoadOlder);
+            }
             Event::Panel(name) => self.open_panel(tab, name, turn),
             Event::ClosePanel => self.panel(tab, None),
             Event::Start { with, name } => self.start(tab, with, &name, turn),
@@ -60,7 +64,9 @@ impl App {
                     tab.is_watching = visible && bottom;
                 }
             }
-            Event::Connect => self.command(tab, Command::Connect, turn),
+            Event::Connect => {
+                self.command(tab, Command::Connect, turn);
+            }
             Event::Dismiss => self.notes.clear(),
         }
     }
@@ -144,12 +150,13 @@ impl App {
         };
         let group = conversation.id;
         if let Some(state) = self.tabs.get_mut(tab) {
-            state.is_arriving = false;
             state.new_after = (conversation.unread > 0).then_some(conversation.read_upto);
             state.shown.act(Act::Text(conversation.draft));
             state.shown.act(Act::Compose);
         }
-        self.command(tab, Command::OpenThread(group), turn);
+        if self.core.thread(&group).is_none() {
+            self.command(tab, Command::OpenThread(group), turn);
+        }
     }
 
     fn find(&mut self, tab: &str, text: String) {
@@ -162,21 +169,31 @@ impl App {
         let Some(state) = self.tabs.get_mut(tab) else {
             return;
         };
-        if text.trim().is_empty() {
+        let Some(group) = state.group.filter(|_| !text.trim().is_empty()) else {
             return;
-        }
-        let reply_to = state.reply_to.take();
-        state.new_after = None;
-        state.shown.act(Act::Newest);
-        self.in_group(tab, turn, |group| Command::SetDraft {
+        };
+        let reply_to = state.reply_to;
+        let draft = Command::SetDraft {
             group,
             text: String::new(),
-        });
-        self.in_group(tab, turn, |group| Command::Send {
+        };
+        self.command(tab, draft, turn);
+        let message = Command::Send {
             group,
-            text,
+            text: text.clone(),
             reply_to,
-        });
+        };
+        let is_sent = self.command(tab, message, turn);
+        let Some(state) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        if is_sent {
+            state.reply_to = None;
+            state.new_after = None;
+            state.shown.act(Act::Newest);
+        } else {
+            state.shown.act(Act::Text(text));
+        }
     }
 
     fn reply(&mut self, tab: &str, message: Option<MessageId>) {
@@ -299,15 +316,15 @@ impl App {
         self.then_close(tab, turn, |group| Command::AddMembers { group, accounts });
     }
 
+    /// Whether the tab is at a conversation and the command was taken.
     fn in_group(
         &mut self,
         tab: &str,
         turn: &mut Turn<'_>,
         command: impl FnOnce(GroupId) -> Command,
-    ) {
-        if let Some(group) = self.tabs.get(tab).and_then(|tab| tab.group) {
-            self.command(tab, command(group), turn);
-        }
+    ) -> bool {
+        let group = self.tabs.get(tab).and_then(|tab| tab.group);
+        group.is_some_and(|group| self.command(tab, command(group), turn))
     }
 
     /// Closes the dialog unless the command was refused in it.
@@ -317,23 +334,15 @@ impl App {
         turn: &mut Turn<'_>,
         command: impl FnOnce(GroupId) -> Command,
     ) {
-        self.in_group(tab, turn, command);
-        if self.tabs.get(tab).is_some_and(|tab| tab.status.is_empty()) {
+        if self.in_group(tab, turn, command) {
             self.panel(tab, None);
         }
     }
 
-    /// What somebody looks at is read; who has just joined is shown their first conversation.
+    /// What somebody looks at is read.
     pub(super) fn mark_what_is_seen(&mut self, turn: &mut Turn<'_>) {
-        let tabs: Vec<(String, bool, Option<GroupId>)> = self
-            .tabs
-            .iter()
-            .map(|(id, tab)| (id.clone(), tab.is_arriving, tab.group))
-            .collect();
-        for (id, is_arriving, group) in tabs {
-            if is_arriving {
-                self.arrive(&id, turn);
-            }
+        let open = self.tabs.iter().map(|(id, tab)| (id.clone(), tab.group));
+        for (id, group) in open.collect::<Vec<_>>() {
             if let Some(conversation) = group.and_then(|group| self.core.conversation(&group))
                 && conversation.unread > 0
             {
@@ -372,25 +381,5 @@ impl App {
                 ThreadItem::Event(event) => event.seq,
             })
             .max()
-    }
-
-    fn arrive(&mut self, id: &str, turn: &mut Turn<'_>) {
-        if let Some(first) = self.core.conversations().first() {
-            if let Some(tab) = self.tabs.get_mut(id) {
-                tab.is_arriving = false;
-                tab.shown.act(Act::Address(format!("/#/c/{}", first.id)));
-            }
-            return;
-        }
-        let inviter = self.core.people().into_iter().find(|person| {
-            !person.is_me && person.trust == Trust::VerifiedByLink && person.direct.is_none()
-        });
-        if let Some(inviter) = inviter {
-            if let Some(tab) = self.tabs.get_mut(id) {
-                tab.is_arriving = false;
-                tab.is_opening = true;
-            }
-            self.command(id, Command::StartDirect(inviter.account), turn);
-        }
     }
 }

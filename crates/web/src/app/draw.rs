@@ -34,6 +34,10 @@ const IN_TALK: [&str; 5] = [
     "replying",
 ];
 
+/// Never a new identity without a word.
+const ANOTHER_PERSON: &str = "You had an account here, and this browser has lost it. Joining makes \
+a new person.";
+
 impl App {
     pub(super) fn draw(&self, tab: &mut Tab, now: Moment) {
         match (self.core.me(), tab.place.clone()) {
@@ -117,11 +121,8 @@ impl App {
             can_write: open.state.can_write(),
             has_older: thread.has_older(),
         };
-        let lines = present::lines(thread.items(), &context);
-        let children = lines
-            .iter()
-            .map(|line| (line.key().to_owned(), html(line)))
-            .collect();
+        let entries = present::lines(thread.items(), &context);
+        let children = tab.memo.draw(entries, &context);
         tab.shown.list("messages", children);
         let quoted = tab.reply_to.and_then(|id| thread.message(&id));
         let replying = quoted.map(|message| Replying {
@@ -239,6 +240,9 @@ fn draw_invite(tab: &mut Tab, me: Option<&Me>, link: &str) {
             &format!("You are invited to join “{group}”."),
         );
         tab.shown.act_once("reveal", Act::Reveal("invite-group"));
+    }
+    if me.is_none() && tab.had_account && tab.status.is_empty() {
+        ANOTHER_PERSON.clone_into(&mut tab.status);
     }
     if let Some(me) = me {
         let joins = InviteLink::parse(link).is_ok();

@@ -5,6 +5,7 @@
 
 mod act;
 mod draw;
+mod memo;
 mod tab;
 
 pub use tab::Arrival;
@@ -96,7 +97,6 @@ impl App {
             && !matches!(event, Event::Watch { .. } | Event::Route(_))
         {
             tab.status.clear();
-            tab.is_arriving = false;
         }
         self.on_event(tab, event, turn);
         self.mark_what_is_seen(turn);
@@ -127,11 +127,15 @@ impl App {
         patches
     }
 
-    fn command(&mut self, tab: &str, command: Command, turn: &mut Turn<'_>) {
+    /// Whether the command was taken; if not, the person was told why.
+    fn command(&mut self, tab: &str, command: Command, turn: &mut Turn<'_>) -> bool {
         let step = self
             .core
             .handle(Input::Command(command), turn.now, turn.dice);
+        let is_refused = |notice: &Notice| matches!(notice, Notice::Refused { .. });
+        let is_taken = !step.notices.iter().any(is_refused);
         self.absorb(step, Some(tab), turn);
+        is_taken
     }
 
     fn absorb(&mut self, step: Step, tab: Option<&str>, turn: &mut Turn<'_>) {
@@ -193,7 +197,7 @@ impl App {
             tab.shown.act(Act::Keep);
             if std::mem::take(&mut tab.is_joining) || matches!(tab.place, Place::Home) {
                 tab.place = Place::Home;
-                tab.is_arriving = true;
+                tab.is_opening = true;
                 tab.shown.act(Act::Address("/".to_owned()));
             }
         }

@@ -1,5 +1,6 @@
 //! What one tab of the browser is at.
 
+use super::memo::Memo;
 use crate::event::PanelName;
 use crate::patch::Shown;
 use crate::view::InviteState;
@@ -47,11 +48,10 @@ pub struct Tab {
     /// The page can be seen, and the end of the conversation in it.
     pub is_watching: bool,
     pub is_joining: bool,
-    /// Has just joined: the first conversation will be opened.
-    pub is_arriving: bool,
     /// Asked for a conversation that is being made.
     pub is_opening: bool,
     pub shown: Shown,
+    pub memo: Memo,
 }
 
 impl Tab {
@@ -77,9 +77,9 @@ impl Tab {
             new_after: None,
             is_watching: false,
             is_joining: false,
-            is_arriving: false,
             is_opening: false,
             shown: Shown::default(),
+            memo: Memo::default(),
         }
     }
 

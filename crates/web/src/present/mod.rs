@@ -11,14 +11,14 @@ pub use panel::{
     pick, rename,
 };
 pub use rows::{rows, title};
-pub use talk::{Context, composer, header, lines, reply_quote};
+pub use talk::{Context, Entry, composer, header, key, lines, reply_quote, show};
 
 use roost_client::view::{MemberView, PersonView};
 use roost_wire::AccountId;
 use std::collections::BTreeMap;
 
 /// What accounts are called.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names(BTreeMap<AccountId, String>, Option<AccountId>);
 
 impl Names {

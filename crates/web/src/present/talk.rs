@@ -11,6 +11,7 @@ use roost_client::view::{
     MessageState, MessageView, ThreadItem,
 };
 use roost_wire::{AccountId, Seconds, Seq};
+use std::collections::BTreeSet;
 
 /// Messages of one person within this time form one block.
 const BLOCK_SECONDS: u64 = 300;
@@ -92,63 +93,65 @@ pub fn reply_quote(message: &MessageView, names: &Names) -> QuoteLine {
     }
 }
 
+/// A line to draw: ready, or a message that may have been drawn before.
+pub enum Entry<'a> {
+    Line(Line),
+    /// `more`: it follows one of the same person.
+    Message {
+        message: &'a MessageView,
+        more: bool,
+    },
+}
+
 /// All lines, oldest first, with days, blocks and the line above what is new.
 #[must_use]
-pub fn lines(items: &[ThreadItem], context: &Context<'_>) -> Vec<Line> {
+pub fn lines<'a>(items: &'a [ThreadItem], context: &Context<'_>) -> Vec<Entry<'a>> {
     let mut lines = Vec::with_capacity(items.len().saturating_add(8));
     if context.has_older {
-        lines.push(Line::Older);
+        lines.push(Entry::Line(Line::Older));
     }
     let now = Local::at(context.now, context.zone);
-    let mut day = None;
+    let mut days = BTreeSet::new();
+    let mut events = BTreeSet::new();
     let mut block: Option<(AccountId, Seconds)> = None;
     let mut is_new_due = context.new_after.is_some();
-    for (at, item) in items.iter().enumerate() {
+    for item in items {
         let (time, seq) = match item {
             ThreadItem::Message(message) => (message.time, message.seq),
             ThreadItem::Event(event) => (event.time, event.seq),
         };
         let local = Local::at(time, context.zone);
-        if day != Some(local.day()) {
-            day = Some(local.day());
+        if days.insert(local.day()) {
             block = None;
-            lines.push(Line::Day {
-                key: format!("d-{}-{at}", local.day()),
+            lines.push(Entry::Line(Line::Day {
+                key: format!("d-{}", local.day()),
                 text: local.day_line(now),
-            });
+            }));
         }
         if is_new_due && is_new(item, seq, context.new_after) {
             is_new_due = false;
             block = None;
-            lines.push(Line::New);
+            lines.push(Entry::Line(Line::New));
         }
         match item {
             ThreadItem::Event(event) => {
                 block = None;
-                lines.push(Line::Event {
-                    key: event_key(event, at),
-                    text: event_words(event, context.names),
-                });
+                let key = event_key(event);
+                if events.insert(key.clone()) {
+                    let text = event_words(event, context.names);
+                    lines.push(Entry::Line(Line::Event { key, text }));
+                }
             }
             ThreadItem::Message(message) => {
                 let more = block.is_some_and(|(who, since)| {
                     who == message.sender && message.time.get() <= since.plus(BLOCK_SECONDS).get()
                 });
                 block = Some((message.sender, message.time));
-                lines.push(Line::Message(show(message, more, context)));
+                lines.push(Entry::Message { message, more });
             }
         }
     }
-    one_line_a_day(lines)
-}
-
-/// A day's line has the day for its key; should the clock have gone back, only the first is kept.
-fn one_line_a_day(lines: Vec<Line>) -> Vec<Line> {
-    let mut seen = std::collections::BTreeSet::new();
     lines
-        .into_iter()
-        .filter(|line| seen.insert(line.key().to_owned()))
-        .collect()
 }
 
 fn is_new(item: &ThreadItem, seq: Option<Seq>, after: Option<Seq>) -> bool {
@@ -162,10 +165,15 @@ pub fn key(id: &roost_client::content::MessageId) -> String {
     format!("m-{id}")
 }
 
-fn event_key(event: &EventView, at: usize) -> String {
+/// The same whatever is loaded before it.
+fn event_key(event: &EventView) -> String {
     match event.seq {
         Some(seq) => format!("e-{seq}-{:x}", short_hash(&format!("{:?}", event.kind))),
-        None => format!("e-{}-{at}", event.time),
+        None => format!(
+            "e-t{}-{:x}",
+            event.time,
+            short_hash(&format!("{:?}", event.kind))
+        ),
     }
 }
 
@@ -176,7 +184,9 @@ fn short_hash(text: &str) -> u32 {
     })
 }
 
-fn show(message: &MessageView, more: bool, context: &Context<'_>) -> Message {
+/// One message as it is shown.
+#[must_use]
+pub fn show(message: &MessageView, more: bool, context: &Context<'_>) -> Message {
     let local = Local::at(message.time, context.zone);
     let who = context.names.of(&message.sender);
     let shown = !message.deleted && !message.unknown;
