@@ -107,10 +107,11 @@ impl Trouble {
     }
 }
 
+/// An I/O error hides what it wraps from `source`, and may wrap another one.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     error.downcast_ref().or_else(|| {
         let io: &std::io::Error = error.downcast_ref()?;
-        io.get_ref()?.downcast_ref()
+        tls_error(io.get_ref()?)
     })
 }
 
