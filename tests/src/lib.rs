@@ -1,7 +1,16 @@
 //! Where server and clients meet: the kit the proofs are written with.
 //!
-//! Owns [`world`] (real cores and the real server's logic in one thread), [`real`] (the real
-//! binary in a process) and [`search`] (looking for words in bytes). Never part of the product.
+//! Owns [`world`] (real cores and the real server's logic in one thread), [`sim`] (stories played
+//! in it), [`real`] (the real binary in a process), [`guest`] and [`lean`] (who talks to it),
+//! [`search`] (looking for words in bytes), and the proofs [`gun`] and [`bench`]. Never part of
+//! the product.
 
+pub mod bench;
+pub mod browser;
+pub mod guest;
+pub mod gun;
+pub mod lean;
 pub mod real;
 pub mod search;
+pub mod sim;
+pub mod world;

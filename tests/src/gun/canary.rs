@@ -1,0 +1,92 @@
+//! Words that stand nowhere else in the world.
+
+use anyhow::Result;
+use roost_wire::text::hex;
+use std::fs::File;
+use std::io::Read;
+
+/// The words planted so far.
+pub struct Canaries {
+    words: Vec<String>,
+    /// Words that are replaced later and need not be shown at the end.
+    passing: Vec<String>,
+}
+
+impl Canaries {
+    /// None yet.
+    ///
+    /// # Errors
+    /// If the system has no randomness.
+    pub fn fresh() -> Result<Self> {
+        random::<1>()?;
+        Ok(Self {
+            words: Vec::new(),
+            passing: Vec::new(),
+        })
+    }
+
+    /// All words, each to be found nowhere.
+    #[must_use]
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// A name that the server is meant to know.
+    #[must_use]
+    pub fn control(&self) -> String {
+        format!("control-{}", secret())
+    }
+
+    /// A new word.
+    pub fn word(&mut self, kind: &str) -> String {
+        let word = format!("{} {}", kind.trim(), secret());
+        self.words.push(word.clone());
+        if kind == "group" {
+            self.passing.push(word.clone());
+        }
+        word
+    }
+
+    /// A new emoji: a flag of a region nobody has heard of.
+    pub fn emoji(&mut self) -> String {
+        let tags = secret();
+        let tags = tags
+            .chars()
+            .take(13)
+            .filter_map(|letter| char::from_u32(0xe0000 + u32::from(letter)));
+        let emoji: String = ['\u{1f3f4}']
+            .into_iter()
+            .chain(tags)
+            .chain(['\u{e007f}'])
+            .collect();
+        self.words.push(emoji.clone());
+        emoji
+    }
+
+    #[must_use]
+    pub fn is_passing(&self, word: &str) -> bool {
+        self.passing.iter().any(|passing| passing == word)
+    }
+}
+
+fn secret() -> String {
+    hex(&random::<10>().unwrap_or_else(|error| panic!("the system has randomness: {error}")))
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emoji_canary_is_an_emoji_to_clients() {
+        let emoji = Canaries::fresh().unwrap().emoji();
+
+        assert!(roost_client::Emoji::new(&emoji).is_ok());
+    }
+}

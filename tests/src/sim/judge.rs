@@ -1,0 +1,350 @@
+//! What must be true when a story has ended.
+//!
+//! Owns the comparison of what clients show with what the witness saw. A client is believed in
+//! nothing but what it shows.
+
+use super::story::{Said, Story};
+use crate::world::witness::{Chapter, History, Stay};
+use crate::world::{Person, World};
+use roost_client::view::{ConversationState, EventKind, MessageState, MessageView, ThreadItem};
+use roost_wire::log::EntryKind;
+use roost_wire::{AccountId, DeviceId, GroupId, Seq};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The outcome of one story.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// Messages that reached another device that was entitled to them.
+    pub delivered: u64,
+    pub lost: Vec<String>,
+    pub doubled: Vec<String>,
+    /// Everything else that must not be, and has no explanation.
+    pub unexplained: Vec<String>,
+    pub trace: Vec<String>,
+}
+
+impl Verdict {
+    #[must_use]
+    pub fn broken(why: &str) -> Self {
+        Self {
+            unexplained: vec![why.to_owned()],
+            ..Self::default()
+        }
+    }
+
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.lost.is_empty() && self.doubled.is_empty() && self.unexplained.is_empty()
+    }
+
+    /// All that is wrong, a line each.
+    pub fn complaints(&self) -> impl Iterator<Item = String> + '_ {
+        let lost = self.lost.iter().map(|line| format!("lost: {line}"));
+        let doubled = self.doubled.iter().map(|line| format!("doubled: {line}"));
+        let unexplained = self
+            .unexplained
+            .iter()
+            .map(|line| format!("unexplained: {line}"));
+        lost.chain(doubled).chain(unexplained)
+    }
+}
+
+/// Compares what every device shows with what happened.
+#[must_use]
+pub fn judge(world: &World, story: &Story) -> Verdict {
+    let mut verdict = Verdict::default();
+    let (groups, contradictions) = {
+        let stage = world.stage();
+        (stage.witness.groups(), stage.witness.contradictions.clone())
+    };
+    verdict.unexplained.extend(contradictions);
+    for group in groups {
+        let room = Room::look_at(world, story, group);
+        room.judge(&mut verdict);
+    }
+    verdict
+}
+
+/// One conversation from all sides.
+struct Room<'a> {
+    group: GroupId,
+    history: History,
+    said: Vec<&'a Said>,
+    devices: Vec<Side>,
+    /// Entries that a member spoiled on their way out.
+    spoiled: BTreeSet<Seq>,
+}
+
+/// One device's side of a conversation.
+struct Side {
+    index: usize,
+    name: String,
+    device: DeviceId,
+    state: Option<ConversationState>,
+    members: BTreeMap<AccountId, u32>,
+    items: Vec<ThreadItem>,
+}
+
+impl Side {
+    fn look(index: usize, person: &Person, group: &GroupId) -> Self {
+        Self {
+            index,
+            name: person.name(),
+            device: person.device(),
+            state: person.state(group),
+            members: person.devices_in(group),
+            items: person.thread(group),
+        }
+    }
+
+    fn messages(&self) -> impl Iterator<Item = &MessageView> {
+        self.items.iter().filter_map(|item| match item {
+            ThreadItem::Message(message) => Some(message),
+            ThreadItem::Event(_) => None,
+        })
+    }
+
+    fn events(&self) -> impl Iterator<Item = &EventKind> {
+        self.items.iter().filter_map(|item| match item {
+            ThreadItem::Event(event) => Some(&event.kind),
+            ThreadItem::Message(_) => None,
+        })
+    }
+
+    fn find(&self, text: &str) -> Option<&MessageView> {
+        self.messages().find(|message| message.text == text)
+    }
+
+    fn has_entered_anew(&self) -> bool {
+        self.events()
+            .any(|event| matches!(event, EventKind::Rejoined | EventKind::Entered { .. }))
+    }
+}
+
+impl<'a> Room<'a> {
+    fn look_at(world: &World, story: &'a Story, group: GroupId) -> Self {
+        let history = world.stage().witness.history(&group);
+        let people = story.devices.iter().enumerate();
+        let devices = people
+            .filter(|(_, person)| person.has_account())
+            .map(|(index, person)| Side::look(index, person, &group))
+            .collect();
+        Self {
+            group,
+            spoiled: world.stage().spoiled_entries(&group),
+            history,
+            said: story
+                .said
+                .iter()
+                .filter(|said| said.room == group)
+                .collect(),
+            devices,
+        }
+    }
+
+    fn judge(&self, verdict: &mut Verdict) {
+        let faults = self.history.faults.iter();
+        verdict
+            .unexplained
+            .extend(faults.map(|fault| format!("{}: {fault}", self.group)));
+        for side in &self.devices {
+            self.judge_standing(side, verdict);
+            self.judge_order(side, verdict);
+            self.judge_secrecy(side, verdict);
+            self.judge_alarms(side, verdict);
+        }
+        for said in &self.said {
+            self.judge_message(said, verdict);
+        }
+    }
+
+    /// Members are ready and agree on who is there; others know that they are out.
+    fn judge_standing(&self, side: &Side, verdict: &mut Verdict) {
+        let Some(last) = self.history.last() else {
+            return;
+        };
+        let complain = |why: String| format!("{} in {}: {why}", side.name, self.group);
+        if last.roster.contains_key(&side.device) {
+            if side.state != Some(ConversationState::Ready) {
+                let state = complain(format!("is a member and {:?}", side.state));
+                verdict.unexplained.push(state);
+            }
+            let real = devices_by_account(last);
+            if side.members != real {
+                let views = format!("sees {:?}, really {:?}", side.members, real);
+                verdict.unexplained.push(complain(views));
+            }
+        } else if side.state == Some(ConversationState::Ready) {
+            verdict
+                .unexplained
+                .push(complain("is no member and believes so".into()));
+        }
+    }
+
+    /// The log's order, each place once.
+    fn judge_order(&self, side: &Side, verdict: &mut Verdict) {
+        let places: Vec<Seq> = side.messages().filter_map(|message| message.seq).collect();
+        if !places.is_sorted_by(|a, b| a < b) {
+            let line = format!("{} shows {} in the order {places:?}", side.name, self.group);
+            verdict.unexplained.push(line);
+        }
+    }
+
+    /// Nobody shows what was said while they were not there.
+    fn judge_secrecy(&self, side: &Side, verdict: &mut Verdict) {
+        for message in side.messages().filter(|message| !message.mine) {
+            let Some(seq) = message.seq else { continue };
+            let there = self.history.roster_at(seq);
+            if there.is_none_or(|roster| !roster.contains_key(&side.device)) {
+                let line = format!(
+                    "{} reads {:?} at {seq} of {} without being there",
+                    side.name, message.text, self.group
+                );
+                verdict.unexplained.push(line);
+            }
+        }
+    }
+
+    /// "Messages may be missing" is said only where something was spoiled or skipped.
+    fn judge_alarms(&self, side: &Side, verdict: &mut Verdict) {
+        let is_calm = self.spoiled.is_empty()
+            && !side.has_entered_anew_later()
+            && !self.history.chapters.iter().any(|chapter| chapter.is_void);
+        if !is_calm {
+            return;
+        }
+        for event in side.events() {
+            if let EventKind::MessagesMayBeMissing { .. } = event {
+                let line = format!(
+                    "{} in {} misses something without a reason",
+                    side.name, self.group
+                );
+                verdict.unexplained.push(line);
+            }
+        }
+    }
+
+    fn judge_message(&self, said: &Said, verdict: &mut Verdict) {
+        let sender = self.devices.iter().find(|side| side.index == said.device);
+        let Some(sender) = sender else { return };
+        for side in &self.devices {
+            let count = side
+                .messages()
+                .filter(|message| message.text == said.text)
+                .count();
+            if count > 1 {
+                let line = format!("{} has {} {count} times", side.name, said.text);
+                verdict.doubled.push(line);
+            }
+        }
+        let Some(own) = sender.find(&said.text) else {
+            verdict
+                .lost
+                .push(format!("{} lost {} of its own", sender.name, said.text));
+            return;
+        };
+        let Some(seq) = own.seq else {
+            self.judge_unsent(sender, said, own, verdict);
+            return;
+        };
+        if self.spoiled.contains(&seq) {
+            return;
+        }
+        let Some(chapter) = self.chapter(seq) else {
+            verdict
+                .lost
+                .push(format!("{} at {seq} is in no log", said.text));
+            return;
+        };
+        for side in &self.devices {
+            self.judge_delivery(side, sender, said, chapter, verdict);
+        }
+    }
+
+    /// What never got into the log must say why, or its sender must be out.
+    fn judge_unsent(&self, sender: &Side, said: &Said, own: &MessageView, verdict: &mut Verdict) {
+        let inside = self
+            .history
+            .last()
+            .is_some_and(|last| last.roster.contains_key(&sender.device));
+        let explained = matches!(own.state, MessageState::Failed(_)) || !inside;
+        if !explained {
+            let line = format!("{} never left {} ({:?})", said.text, sender.name, own.state);
+            verdict.lost.push(line);
+        }
+    }
+
+    fn judge_delivery(
+        &self,
+        side: &Side,
+        sender: &Side,
+        said: &Said,
+        chapter: &Chapter,
+        verdict: &mut Verdict,
+    ) {
+        let found = side.find(&said.text);
+        if let Some(found) = found {
+            if found.seq != Some(chapter.seq) {
+                let line = format!(
+                    "{} is at {} for its sender and at {:?} for {}",
+                    said.text, chapter.seq, found.seq, side.name
+                );
+                verdict.unexplained.push(line);
+            }
+            verdict.delivered += u64::from(side.index != sender.index);
+            return;
+        }
+        let Some(stay) = chapter.roster.get(&side.device) else {
+            return;
+        };
+        let could_open = stay.since <= chapter.seq && stay.since_epoch <= chapter.epoch;
+        if could_open && !self.is_excused(side, stay, chapter) {
+            let line = format!(
+                "{} at {} of {} (epoch {}) never reached {}, there since {}",
+                said.text, chapter.seq, self.group, chapter.epoch, side.name, stay.since
+            );
+            verdict.lost.push(line);
+        }
+    }
+
+    /// A device that entered anew later shows that, and what it missed before is explained.
+    fn is_excused(&self, side: &Side, stay: &Stay, chapter: &Chapter) -> bool {
+        let later = self
+            .history
+            .chapters
+            .iter()
+            .filter(|later| later.seq > chapter.seq);
+        let entered_anew = later
+            .filter_map(|later| later.roster.get(&side.device))
+            .any(|again| again.since > stay.since);
+        entered_anew && side.has_entered_anew()
+    }
+
+    fn chapter(&self, seq: Seq) -> Option<&Chapter> {
+        let chapters = self.history.chapters.iter();
+        chapters
+            .filter(|chapter| chapter.kind == EntryKind::Message)
+            .find(|chapter| chapter.seq == seq)
+    }
+}
+
+impl Side {
+    /// Whether it entered more often than once, or entered anew.
+    fn has_entered_anew_later(&self) -> bool {
+        self.events()
+            .any(|event| matches!(event, EventKind::Rejoined))
+            || self
+                .events()
+                .filter(|event| matches!(event, EventKind::Entered { .. }))
+                .count()
+                > 1
+    }
+}
+
+fn devices_by_account(chapter: &Chapter) -> BTreeMap<AccountId, u32> {
+    let mut accounts = BTreeMap::new();
+    for stay in chapter.roster.values() {
+        *accounts.entry(stay.account).or_default() += 1;
+    }
+    accounts
+}

@@ -1,0 +1,134 @@
+//! What goes wrong is put right without anybody's help.
+
+use roost_client::view::{ConversationState, EventKind};
+use roost_tests::world::World;
+
+#[test]
+fn a_broken_commit_of_a_member_is_taken_back_and_all_go_on() {
+    let world = World::seeded(41);
+    let [ada, ben, cem, eve, dov] = world.people(["ada", "ben", "cem", "eve", "dov"]);
+    let room = ada.founds("one of us is odd", &[&ben, &cem, &eve]);
+    world.settle();
+
+    eve.spoils_commits(1);
+    eve.adds(&room, &dov);
+    world.settle();
+    for person in [&ada, &ben, &cem] {
+        person.says(&room, &format!("still here, {}", person.name()));
+    }
+    world.settle();
+
+    for person in [&ada, &ben, &cem] {
+        assert_eq!(
+            person.state(&room),
+            Some(ConversationState::Ready),
+            "{}",
+            person.name()
+        );
+        assert_eq!(person.reads(&room).len(), 3, "{}", person.name());
+    }
+}
+
+#[test]
+fn a_message_nobody_can_open_stops_nobody() {
+    let world = World::seeded(42);
+    let [ada, ben, eve] = world.people(["ada", "ben", "eve"]);
+    let room = ada.founds("noise", &[&ben, &eve]);
+    world.settle();
+
+    eve.spoils_messages(1);
+    eve.says(&room, "spoiled");
+    world.settle();
+    eve.says(&room, "whole");
+    ada.says(&room, "and mine");
+    world.settle();
+
+    for person in [&ada, &ben] {
+        let texts = person.reads(&room);
+        assert!(!texts.contains(&"spoiled".to_owned()), "{}", person.name());
+        assert!(texts.contains(&"whole".to_owned()), "{}", person.name());
+        assert!(texts.contains(&"and mine".to_owned()), "{}", person.name());
+        assert_eq!(
+            person.state(&room),
+            Some(ConversationState::Ready),
+            "{}",
+            person.name()
+        );
+    }
+}
+
+#[test]
+fn a_device_away_for_longer_than_the_log_rejoins_and_says_so() {
+    let world = World::seeded(43);
+    let [ada, ben] = world.people(["ada", "ben"]);
+    let room = ada.founds("long absence", &[&ben]);
+    ada.says(&room, "before");
+    world.settle();
+
+    ben.disconnects();
+    world.settle();
+    ada.says(&room, "missed");
+    world.settle();
+    world.pass(40 * 86_400_000);
+    ben.connects();
+    world.settle();
+    ada.says(&room, "after");
+    world.settle();
+
+    assert_eq!(ben.reads(&room), ["before", "after"]);
+    let rejoined = |event: &EventKind| matches!(event, EventKind::Rejoined);
+    assert!(
+        ben.events(&room).iter().any(rejoined),
+        "{:?}",
+        ben.events(&room)
+    );
+}
+
+#[test]
+fn a_copied_profile_never_sends_with_the_keys_of_the_other() {
+    let world = World::seeded(44);
+    let [ada, ben] = world.people(["ada", "ben"]);
+    let room = ada.opens_room_with(&ben);
+    ada.says(&room, "one");
+    world.settle();
+    let copy = world.copy_of(&ada, "ada");
+
+    ada.says(&room, "two");
+    world.settle();
+    ada.disconnects();
+    world.settle();
+    copy.starts();
+    copy.connects();
+    world.settle();
+    copy.says(&room, "from the copy");
+    world.settle();
+
+    assert_eq!(ben.reads(&room), ["one", "two", "from the copy"]);
+    assert_eq!(ben.state(&room), Some(ConversationState::Ready));
+    let rejoined = |event: &EventKind| matches!(event, EventKind::Rejoined);
+    assert!(
+        copy.events(&room).iter().any(rejoined),
+        "{:?}",
+        copy.events(&room)
+    );
+}
+
+#[test]
+fn a_client_that_crashes_in_every_conversation_step_loses_nothing() {
+    let world = World::seeded(45);
+    let [ada, ben] = world.people(["ada", "ben"]);
+    let room = ada.opens_room_with(&ben);
+    world.settle();
+
+    for number in 0..10 {
+        ada.says(&room, &format!("line {number}"));
+        world.pass(number);
+        ada.crashes();
+        ben.crashes();
+        world.settle();
+    }
+
+    let expected: Vec<String> = (0..10).map(|number| format!("line {number}")).collect();
+    assert_eq!(ben.reads(&room), expected);
+    assert_eq!(ada.reads(&room), expected);
+}
