@@ -72,7 +72,7 @@ fn build() -> Result<()> {
     };
     client::empty_folder(&bindings)?;
     if let Some(wasm) = wasm {
-        client::bind(&wasm, &bindings)?;
+        client::bind(&wasm, &bindings, release)?;
     }
 
     let mut set = assets::Set::default();

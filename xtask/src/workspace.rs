@@ -17,11 +17,16 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// The workspace that cargo runs this program for; else the one around the current folder.
+    /// Asked at run time: clones may share a target folder, and with it this very program.
     pub fn find() -> Result<Self> {
-        let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest
-            .parent()
-            .context("xtask lies inside the workspace")?;
+        let start = match env::var_os("CARGO_MANIFEST_DIR") {
+            Some(folder) => PathBuf::from(folder),
+            None => env::current_dir().context("current folder")?,
+        };
+        let is_root = |folder: &&Path| folder.join("xtask/Cargo.toml").is_file();
+        let root = start.ancestors().find(is_root);
+        let root = root.with_context(|| format!("{} is in no clone of Roost", start.display()))?;
         Ok(Self {
             root: root.to_path_buf(),
         })
