@@ -14,7 +14,7 @@ use crate::{
 const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("main", &["boot", "command", "config"]),
-    ("command", &["boot", "config", "control"]),
+    ("command", &["boot", "config", "control", "service"]),
     ("config", &[]),
     ("clock", &[]),
     ("entropy", &[]),
