@@ -152,9 +152,14 @@ impl RealServer {
             .args(["--uses", &uses.to_string()])
             .output()?;
         let printed = String::from_utf8_lossy(&output.stdout);
-        let link = printed.lines().find_map(|line| line.strip_prefix("invite: "));
+        let link = printed
+            .lines()
+            .find_map(|line| line.strip_prefix("invite: "));
         link.map(|link| link.trim().to_owned()).ok_or_else(|| {
-            anyhow!("roost invite: {printed}{}", String::from_utf8_lossy(&output.stderr))
+            anyhow!(
+                "roost invite: {printed}{}",
+                String::from_utf8_lossy(&output.stderr)
+            )
         })
     }
 
@@ -204,7 +209,10 @@ pub fn binary(variable: &str, name: &str) -> Result<PathBuf> {
     if path.is_file() {
         Ok(path)
     } else {
-        bail!("{} is not there: run `cargo build -p {name}` first", path.display())
+        bail!(
+            "{} is not there: run `cargo build -p {name}` first",
+            path.display()
+        )
     }
 }
 
@@ -221,7 +229,10 @@ fn lines_of(child: &mut Child) -> Result<Receiver<String>> {
     let output = child.stdout.take().context("no output to read")?;
     let (sender, receiver) = channel();
     thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(std::io::Result::ok) {
+        for line in BufReader::new(output)
+            .lines()
+            .map_while(std::io::Result::ok)
+        {
             // Nobody listens any more once the server is ready; it may go on printing.
             let _ = sender.send(line);
         }

@@ -110,7 +110,9 @@ impl Search {
         let mut at = start;
         let mut searched = 0;
         while at < end {
-            let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+            let want = usize::try_from(end - at)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
             // Pages that are mapped but cannot be read (guards, devices) are passed over.
             let Ok(count) = memory.read_at(&mut buffer[..want], at) else {
                 break;
@@ -135,7 +137,10 @@ impl Search {
         loop {
             let kept = buffer.len().min(self.longest);
             buffer.drain(..buffer.len() - kept);
-            let count = input.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut buffer)?;
+            let count = input
+                .by_ref()
+                .take(CHUNK_BYTES as u64)
+                .read_to_end(&mut buffer)?;
             if count == 0 {
                 return Ok(searched);
             }
@@ -218,8 +223,14 @@ mod tests {
 
     #[test]
     fn every_spelling_is_found_inside_a_longer_text() {
-        let utf16: Vec<u8> = format!("x{WORD}y").encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let hex: String = format!("<{WORD}>").bytes().map(|byte| format!("{byte:02X}")).collect();
+        let utf16: Vec<u8> = format!("x{WORD}y")
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        let hex: String = format!("<{WORD}>")
+            .bytes()
+            .map(|byte| format!("{byte:02X}"))
+            .collect();
 
         assert_eq!(found_in(format!("before {WORD} after").as_bytes()), ["raw"]);
         assert_eq!(found_in(&utf16), ["UTF-16BE"]);
@@ -249,6 +260,9 @@ mod tests {
 
         search.memory(std::process::id(), &mut hits).unwrap();
 
-        assert!(hits.keys().any(|hit| hit.word == secret && hit.spelling == "raw"));
+        assert!(
+            hits.keys()
+                .any(|hit| hit.word == secret && hit.spelling == "raw")
+        );
     }
 }

@@ -42,6 +42,7 @@ fn a_removed_member_reads_nothing_that_follows() {
     ada.removes(&room, &cem);
     world.settle();
     ada.says(&room, "without cem");
+    world.settle();
     ben.says(&room, "indeed");
     world.settle();
     cem.says(&room, "am I heard?");

@@ -61,6 +61,9 @@ pub fn judge(world: &World, story: &Story) -> Verdict {
     for group in groups {
         let room = Room::look_at(world, story, group);
         room.judge(&mut verdict);
+        if world.stage().trace.is_some() {
+            verdict.trace.extend(room.tell());
+        }
     }
     verdict
 }
@@ -156,6 +159,45 @@ impl<'a> Room<'a> {
         for said in &self.said {
             self.judge_message(said, verdict);
         }
+    }
+
+    /// The whole story of the room, for those who look for a bug.
+    fn tell(&self) -> Vec<String> {
+        let mut lines = vec![format!("--- room {}", self.group)];
+        for chapter in &self.history.chapters {
+            let there = self
+                .devices
+                .iter()
+                .filter(|side| chapter.roster.contains_key(&side.device));
+            let names: Vec<&str> = there.map(|side| side.name.as_str()).collect();
+            lines.push(format!(
+                "{:>4} epoch {}->{} {:?}{}{} {} {names:?}",
+                chapter.seq.get(),
+                chapter.epoch,
+                chapter.epoch_after,
+                chapter.kind,
+                if chapter.is_void { " VOID" } else { "" },
+                if self.spoiled.contains(&chapter.seq) {
+                    " SPOILED"
+                } else {
+                    ""
+                },
+                chapter.story,
+            ));
+        }
+        for side in &self.devices {
+            lines.push(format!("  {} ({:?}):", side.name, side.state));
+            lines.extend(side.items.iter().map(|item| match item {
+                ThreadItem::Message(message) => {
+                    format!(
+                        "      {:?} {:?} {:?}",
+                        message.seq, message.text, message.state
+                    )
+                }
+                ThreadItem::Event(event) => format!("      {:?} {:?}", event.seq, event.kind),
+            }));
+        }
+        lines
     }
 
     /// Members are ready and agree on who is there; others know that they are out.

@@ -24,7 +24,9 @@ pub fn play(seed: u64, traced: bool) -> Verdict {
     let mut verdict = played.unwrap_or_else(|panic| Verdict::broken(&describe(&*panic)));
     if traced {
         let trace = world.try_stage().and_then(|mut stage| stage.trace.take());
-        verdict.trace = trace.unwrap_or_default();
+        let mut told = trace.unwrap_or_default();
+        told.append(&mut verdict.trace);
+        verdict.trace = told;
     }
     verdict
 }

@@ -20,7 +20,7 @@ use dice::Seeded;
 use fragile_store::Death;
 use mischief::Mischief;
 use network::{Life, Line, Network, Parcel, Weather};
-use roost_client::{Command, Effect, HttpCall, HttpReply, Input, Moment};
+use roost_client::{Command, Effect, HttpCall, HttpReply, Input, Moment, Notice};
 use roost_wire::api::{self, FetchLog, FoundGroup};
 use roost_wire::{Call, GroupId, Method, Seq};
 use server::{Out, Server};
@@ -261,7 +261,15 @@ impl Stage {
         let Some(reply) = reply else {
             return self.network.give_up(self.now, from, call.id);
         };
-        self.note(|| format!("{:?} {} -> {}", call.method, call.path, reply.status));
+        let name = self.clients[from.client].name.clone();
+        self.note(|| {
+            format!(
+                "{name}: {} {} -> {}",
+                call.method.as_str(),
+                call.path,
+                reply.status
+            )
+        });
         self.observe(call, &reply);
         if !echo {
             self.network.answer(self.now, from, call.id, reply);
@@ -385,9 +393,11 @@ impl Stage {
             let dies = self.dice.chance(self.mortality.client);
             let dies_first = dies && self.dice.chance(300);
             let now = self.now;
+            let known = self.clients[to.client].notices.len();
             let Some(stored) = self.clients[to.client].step(input, now, dies_first) else {
                 return self.kill_client(to.client);
             };
+            self.note_news(to.client, known);
             let survives = if dies {
                 self.dice.below(stored.effects.len() as u64 + 1)
             } else {
@@ -402,6 +412,29 @@ impl Stage {
             if dies {
                 return self.kill_client(to.client);
             }
+        }
+    }
+
+    /// Writes down what a client announced beyond the first `known`.
+    fn note_news(&mut self, client: usize, known: usize) {
+        if self.trace.is_none() {
+            return;
+        }
+        let client = &self.clients[client];
+        let news = client.notices.iter().skip(known).filter(|notice| {
+            !matches!(
+                notice,
+                Notice::ConversationsChanged
+                    | Notice::ThreadChanged(_)
+                    | Notice::PeopleChanged
+                    | Notice::ConnectionChanged
+            )
+        });
+        let lines: Vec<String> = news
+            .map(|notice| format!("{}: {notice:?}", client.name))
+            .collect();
+        for line in lines {
+            self.note(|| line);
         }
     }
 
