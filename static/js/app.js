@@ -16,6 +16,8 @@ const MARKER = 'roost-account';
 /** @type {Worker} */ let worker;
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let draft;
 let typed = 0;
+/** Whether focus in a field would bring up a keyboard on the screen. */
+let isTouched = matchMedia('(pointer: coarse)').matches;
 
 /** @typedef {[string, string][]} Fields */
 
@@ -31,7 +33,7 @@ const acts = {
   panel,
   text: (text) => write(() => text),
   insert: (text) => write((old, from, to) => old.slice(0, from) + text + old.slice(to)),
-  compose: () => { if (matchMedia('(pointer: fine)').matches) byId('text')?.focus(); },
+  compose: () => { if (!isTouched) byId('text')?.focus(); },
   say: (text) => { const said = byId('said'); if (said) said.textContent = text; },
   address: (url) => { history[location.pathname.startsWith('/i/') ? 'replaceState' : 'pushState'](null, '', url); route(); },
   visit: (url) => { location.href = url; if (sameDocument(url)) location.reload(); },
@@ -65,6 +67,8 @@ function start() {
   worker.onerror = (event) => trouble('Roost could not start', 'The page did not load completely.', event.message);
   keys.start(tell);
   talk.start(tell);
+  document.addEventListener('pointerdown', ({ pointerType }) => { isTouched = pointerType === 'touch'; }, true);
+  document.addEventListener('keydown', () => { isTouched = false; }, true);
   document.addEventListener('click', onClick);
   document.addEventListener('submit', onSubmit);
   document.addEventListener('input', onInput);
@@ -84,6 +88,10 @@ function show([fragments, lists, wishes]) {
   for (const [name, value] of wishes) acts[name]?.(value);
   for (const button of document.querySelectorAll('[data-local=share][hidden]')) {
     /** @type {HTMLElement} */ (button).hidden = !navigator.share;
+  }
+  for (const field of document.querySelectorAll('[data-filter]')) {
+    const { dataset, value } = /** @type {HTMLInputElement} */ (field);
+    if (value) filter(dataset.filter ?? '', value);
   }
 }
 
@@ -176,7 +184,7 @@ function panel(open) {
   if (!dialog || dialog.open === open) return;
   if (!open) return dialog.close();
   dialog.showModal();
-  const first = matchMedia('(pointer: fine)').matches && dialog.querySelector('.body input');
+  const first = !isTouched && dialog.querySelector('.body input');
   /** @type {HTMLElement | null} */ (first || byId('panel-title'))?.focus();
 }
 

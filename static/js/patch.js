@@ -26,9 +26,9 @@ export const byId = (id) => document.getElementById(id);
 export function fill([id, html]) {
   const element = byId(id);
   if (!element) return;
-  const keep = remember(element);
-  element.innerHTML = policy.createHTML(html);
-  element.hidden = html === '' && element.classList.contains('replying');
+  const keep = focus();
+  morphChildren(element, parse(html));
+  if (element.classList.contains('replying')) element.hidden = html === '';
   keep();
 }
 
@@ -36,12 +36,13 @@ export function fill([id, html]) {
 export function arrange([id, keys, changed]) {
   const list = byId(id);
   if (!list) return;
-  const keep = remember(list);
+  const keep = focus();
   const isFirst = list.childElementCount === 0;
   for (const [key, html] of changed) {
-    const child = make(html);
+    const child = parse(html).firstElementChild;
     const old = byId(key);
-    if (old?.parentElement === list) old.replaceWith(child);
+    if (!child) continue;
+    if (old?.parentElement === list) morph(old, child);
     else {
       if (!isFirst && key === keys[keys.length - 1]) child.classList.add('arriving');
       list.append(child);
@@ -61,42 +62,50 @@ export function arrange([id, keys, changed]) {
 }
 
 /** @param {string} html */
-function make(html) {
+function parse(html) {
   const template = document.createElement('template');
   template.innerHTML = policy.createHTML(html);
-  return /** @type {HTMLElement} */ (template.content.firstElementChild);
+  return template.content;
 }
 
 /**
- * What people typed and where they are survives new markup with the same ids.
+ * Makes a node look like another one and keeps what people are at: focus, typed text, a button
+ * that is being pressed. Elements with another id or of another kind are replaced.
  *
- * @param {HTMLElement} element
+ * @param {Node} old
+ * @param {Node} now
  */
-function remember(element) {
-  const active = /** @type {HTMLElement | null} */ (document.activeElement);
-  const focus = active && element.contains(active) ? path(active, element) : undefined;
-  const fields = [...element.querySelectorAll('input[id], textarea[id]')].map((field) => {
-    const { id, value, checked, selectionStart, selectionEnd } = /** @type {HTMLInputElement} */ (field);
-    return { id, value, checked, selectionStart, selectionEnd };
-  });
-  return () => {
-    for (const was of fields) {
-      const field = /** @type {HTMLInputElement | null} */ (byId(was.id));
-      if (!field || field.value === was.value && field.checked === was.checked) continue;
-      if (was.value) field.value = was.value;
-      field.checked = was.checked;
-      if (field === focus?.() && was.selectionStart !== null) field.setSelectionRange(was.selectionStart, was.selectionEnd);
-    }
-    if (focus && !element.contains(document.activeElement)) focus()?.focus({ preventScroll: true });
-  };
+function morph(old, now) {
+  if (old.isEqualNode(now)) return;
+  const [was, is] = [/** @type {Element} */ (old), /** @type {Element} */ (now)];
+  if (old.nodeName !== now.nodeName || was.id !== is.id) return void was.replaceWith(now);
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = now.nodeValue;
+    return;
+  }
+  const lit = was.classList.contains('found');
+  for (const { name } of [...was.attributes]) if (!is.hasAttribute(name)) was.removeAttribute(name);
+  for (const { name, value } of is.attributes) if (was.getAttribute(name) !== value) was.setAttribute(name, value);
+  if (lit) was.classList.add('found');
+  if (was.nodeName !== 'TEXTAREA') morphChildren(was, is);
 }
 
-/** Finds an element again: by its id, or as the same kind of thing inside the nearest one with an id. */
-function path(/** @type {HTMLElement} */ element, /** @type {HTMLElement} */ within) {
-  const named = /** @type {HTMLElement | null} */ (element.closest('[id]'));
-  const id = named?.id ?? within.id;
-  if (!named || named === element) return () => byId(id);
-  const tag = element.tagName.toLowerCase();
-  const at = [...named.querySelectorAll(tag)].indexOf(element);
-  return () => /** @type {HTMLElement | null} */ (byId(id)?.querySelectorAll(tag)[at] ?? byId(id));
+/** @param {Element} element @param {ParentNode & Node} wanted */
+function morphChildren(element, wanted) {
+  const nodes = [...wanted.childNodes];
+  const kept = [...element.childNodes];
+  for (const extra of kept.slice(nodes.length)) extra.remove();
+  nodes.forEach((node, at) => {
+    const old = kept[at];
+    if (old) morph(old, node);
+    else element.append(node);
+  });
+}
+
+/** What had the keyboard and was only moved has it afterwards. */
+function focus() {
+  const active = /** @type {HTMLElement | null} */ (document.activeElement);
+  return () => {
+    if (active && active !== document.activeElement && active.isConnected) active.focus({ preventScroll: true });
+  };
 }

@@ -27,12 +27,9 @@ export function start(send) {
     if (target === byId('messages')) onScroll();
   }, { capture: true, passive: true });
   document.addEventListener('visibilitychange', watch);
-  new ResizeObserver(() => {
-    if (isAtEnd) toEnd();
-  }).observe(document.documentElement);
-  resizes.observe(document.documentElement);
 }
 
+/** Stays at the end when the keyboard opens or the composer grows. */
 const resizes = new ResizeObserver(() => {
   if (isAtEnd) toEnd();
 });
@@ -44,6 +41,8 @@ const resizes = new ResizeObserver(() => {
  */
 export function before(hasList) {
   const list = byId('messages');
+  // Screen readers hear what is new, not what was loaded.
+  if (list && hasList && (asked || count === 0)) list.ariaBusy = 'true';
   const anchor = list && !isAtEnd ? firstVisible(list) : undefined;
   const top = anchor?.getBoundingClientRect().top ?? 0;
   const id = anchor?.id;
@@ -68,6 +67,7 @@ function after(hasList, anchor, top) {
     if (now !== undefined) list.scrollTop += now - top;
   }
   count = messages;
+  setTimeout(() => { list.ariaBusy = 'false'; }, 100);
   rove(list);
   onScroll();
   if (jumping) jump(jumping.to, jumping.pages + 1);

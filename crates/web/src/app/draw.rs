@@ -10,7 +10,7 @@ use crate::view::{
     Talk, html,
 };
 use roost_client::Moment;
-use roost_client::view::{Connection, ConversationView, Me};
+use roost_client::view::{Connection, ConversationKind, ConversationView, Me};
 use roost_wire::GroupId;
 use roost_wire::link::InviteLink;
 
@@ -120,6 +120,7 @@ impl App {
             new_after: tab.new_after,
             can_write: open.state.can_write(),
             has_older: thread.has_older(),
+            is_direct: matches!(open.kind, ConversationKind::Direct(_)),
         };
         let entries = present::lines(thread.items(), &context);
         let children = tab.memo.draw(entries, &context);

@@ -28,6 +28,8 @@ pub struct Context<'a> {
     pub new_after: Option<Seq>,
     pub can_write: bool,
     pub has_older: bool,
+    /// Two people only: nobody is added or joins.
+    pub is_direct: bool,
 }
 
 #[must_use]
@@ -137,8 +139,8 @@ pub fn lines<'a>(items: &'a [ThreadItem], context: &Context<'_>) -> Vec<Entry<'a
             ThreadItem::Event(event) => {
                 block = None;
                 let key = event_key(event);
-                if events.insert(key.clone()) {
-                    let text = event_words(event, context.names);
+                let text = event_words(event, context);
+                if let Some(text) = text.filter(|_| events.insert(key.clone())) {
                     lines.push(Entry::Line(Line::Event { key, text }));
                 }
             }
@@ -155,8 +157,8 @@ pub fn lines<'a>(items: &'a [ThreadItem], context: &Context<'_>) -> Vec<Entry<'a
 }
 
 fn is_new(item: &ThreadItem, seq: Option<Seq>, after: Option<Seq>) -> bool {
-    let mine = matches!(item, ThreadItem::Message(message) if message.mine);
-    !mine && seq.zip(after).is_some_and(|(seq, after)| seq > after)
+    let is_theirs = matches!(item, ThreadItem::Message(message) if !message.mine);
+    is_theirs && seq.zip(after).is_some_and(|(seq, after)| seq > after)
 }
 
 /// The id of a message's element.
@@ -263,11 +265,16 @@ fn mark(state: &MessageState) -> Mark {
     }
 }
 
-fn event_words(event: &EventView, names: &Names) -> String {
-    let is_me = |who: &AccountId| names.is_me(who);
-    match &event.kind {
+/// `None` for what goes without saying.
+fn event_words(event: &EventView, context: &Context<'_>) -> Option<String> {
+    let names = context.names;
+    Some(match &event.kind {
+        EventKind::Added { .. } if context.is_direct => return None,
         EventKind::Created { by } => format!("{} started the conversation", names.of(by)),
-        EventKind::Entered { by: Some(by) } if !is_me(by) => {
+        EventKind::Entered { by: Some(by) } if context.is_direct => {
+            format!("{} started the conversation", names.of(by))
+        }
+        EventKind::Entered { by: Some(by) } if !names.is_me(by) => {
             format!(
                 "{} added you. What was said before is not shown.",
                 names.of(by)
@@ -292,5 +299,5 @@ fn event_words(event: &EventView, names: &Names) -> String {
             "The key of {} changed. Ask them in person before you trust what comes next.",
             names.inner(who)
         ),
-    }
+    })
 }

@@ -1,0 +1,128 @@
+//! Where browsers run: a driver process with a home folder of its own.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
+use thirtyfour::{DesiredCapabilities, WebDriver};
+
+const FLAGS: [&str; 9] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,800",
+];
+const STARTED: &str = "was started successfully on port ";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A driver and the certificates its browsers trust. Browsers end with it.
+pub struct Station {
+    home: TempDir,
+    driver: Child,
+    address: String,
+}
+
+impl Station {
+    /// Starts a driver whose browsers trust this authority, or none but the usual ones.
+    ///
+    /// # Errors
+    /// If Chromium, its driver or `certutil` are missing or do not start.
+    pub fn start(authority: Option<&Path>) -> Result<Self> {
+        let home = TempDir::with_prefix("roost-browser-")?;
+        if let Some(authority) = authority {
+            trust(home.path(), authority)?;
+        }
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .env("HOME", home.path())
+            .env_remove("XDG_CONFIG_HOME")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("starting chromedriver (apt-get install chromium chromium-driver)")?;
+        let port = port_of(&mut driver)?;
+        Ok(Self {
+            home,
+            driver,
+            address: format!("http://127.0.0.1:{port}"),
+        })
+    }
+
+    /// A browser with the profile of this name, which is made the first time.
+    ///
+    /// # Errors
+    /// If the browser does not start.
+    pub async fn browser(&self, profile: &str) -> Result<WebDriver> {
+        let mut wanted = DesiredCapabilities::chrome();
+        for flag in FLAGS {
+            wanted.add_arg(flag)?;
+        }
+        let folder = self.profile(profile);
+        wanted.add_arg(&format!("--user-data-dir={}", folder.display()))?;
+        wanted.insert_base_capability(
+            "goog:loggingPrefs".to_owned(),
+            serde_json::json!({ "browser": "ALL" }),
+        );
+        let driver = WebDriver::builder(self.address.as_str(), wanted)
+            .request_timeout(PATIENCE)
+            .connect()
+            .await?;
+        Ok(driver)
+    }
+
+    fn profile(&self, name: &str) -> PathBuf {
+        self.home.path().join(format!("profile-{name}"))
+    }
+}
+
+impl Drop for Station {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// Makes Chromium's certificate store in `home` and puts the authority into it.
+fn trust(home: &Path, authority: &Path) -> Result<()> {
+    let store = home.join(".pki").join("nssdb");
+    std::fs::create_dir_all(&store)?;
+    let store = format!("sql:{}", store.display());
+    certutil(&["-N", "-d", &store, "--empty-password"])?;
+    let file = authority.to_str().context("a path that is not text")?;
+    certutil(&["-A", "-d", &store, "-t", "C,,", "-n", "roost", "-i", file])
+}
+
+fn certutil(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("certutil")
+        .args(arguments)
+        .output()
+        .context("starting certutil (apt-get install libnss3-tools)")?;
+    ensure!(
+        output.status.success(),
+        "certutil: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+fn port_of(driver: &mut Child) -> Result<u16> {
+    let output = driver.stdout.take().context("no output to read")?;
+    let mut lines = BufReader::new(output).lines();
+    for line in lines.by_ref() {
+        if let Some((_, port)) = line?.split_once(STARTED) {
+            // The pipe must stay open and empty while the driver lives.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ok(port.trim_end_matches('.').parse()?);
+        }
+    }
+    bail!("chromedriver ended while starting")
+}
