@@ -11,8 +11,6 @@
 //!                             3. notices: which views to read again
 //! ```
 
-#![cfg_attr(test, expect(clippy::as_conversions, reason = "tests may panic"))]
-
 mod command;
 pub mod content;
 mod core;

@@ -4,6 +4,8 @@
 //! may come in any order of pages; the fold gives the same result. Never reads storage or keys.
 
 mod fold;
+#[cfg(test)]
+mod tests;
 
 use crate::content::{Emoji, MessageId};
 use crate::record::TimelineRecord;

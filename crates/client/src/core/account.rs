@@ -7,11 +7,15 @@ use super::turn::Turn;
 use crate::notice::Notice;
 use crate::port::Moment;
 use crate::record::{Kind, Stage};
+use crate::repair::Trouble;
 use roost_wire::api::{ListMemberships, Memberships, PutKeyPackages};
 use roost_wire::{Blob, List, Seconds, limit};
 
 /// Before its end of life a last resort package is replaced.
 const LAST_RESORT_RENEWAL_SECONDS: u64 = limit::LAST_RESORT_DAYS * 86_400 / 3 * 2;
+
+/// So long a group that was heard of waits for its Welcome before it is entered otherwise.
+const WELCOME_FIRST_SECONDS: u32 = 3;
 
 impl Core {
     pub(super) fn pump_account(&mut self, turn: &mut Turn<'_>) {
@@ -20,7 +24,13 @@ impl Core {
         self.pump_people(turn);
         self.pump_redeeming(turn);
         self.pump_invites(turn);
-        if self.net.memberships_due {
+        // A Welcome that waits in the inbox comes first: it is the better way in.
+        let inbox_read = match self.net.wanted {
+            Wanted::Off => false,
+            Wanted::Once => !self.net.inbox_due,
+            Wanted::Live => self.net.socket.is_live(),
+        };
+        if self.net.memberships_due && inbox_read {
             self.call(Call::Memberships, &ListMemberships {}, turn);
         }
     }
@@ -86,16 +96,30 @@ impl Core {
     pub(super) fn on_memberships(&mut self, memberships: Memberships, turn: &mut Turn<'_>) {
         self.net.memberships_due = false;
         for group in memberships.groups.into_vec() {
+            let known = self.stage(&group);
+            if known == Some(Stage::Live) {
+                continue;
+            }
             self.on_place_in_group(group, turn);
+            if self.net.wanted == Wanted::Live && self.stage(&group) != known {
+                // Its Welcome may be on its way.
+                self.net
+                    .cool(Call::Info(group), turn.now, Some(WELCOME_FIRST_SECONDS), 0);
+            }
         }
     }
 
     pub(super) fn on_place_in_group(&mut self, group: roost_wire::GroupId, turn: &mut Turn<'_>) {
-        let known = self
+        let is_stuck = self
             .conversations
             .get(&group)
-            .map(|found| found.record.stage);
-        match known {
+            .is_some_and(|found| found.record.refused.is_some());
+        match self.stage(&group) {
+            // The commit that was refused here stands: the others could follow it.
+            Some(Stage::Live) if is_stuck => {
+                self.enter_anew(&group, Trouble::CommitRefused, turn);
+            }
+            None if self.has_no_room() => {}
             None => self.begin(group, Kind::Group, Stage::Entering, turn),
             Some(Stage::Left | Stage::Removed | Stage::Gone) => {
                 // In again: by another of our devices, or added anew while its Welcome is on the

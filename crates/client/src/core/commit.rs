@@ -75,14 +75,12 @@ impl Core {
         }
         self.note_roster(group, turn);
         let own = self.is_own_commit(changes);
-        let next_update = self.next_update(turn);
         if let Some(conversation) = self.change(group) {
+            conversation.last_commit = Some(entry.time);
             conversation.record.leavers = 0;
             conversation.record.leave = None;
             conversation.undecryptable = 0;
-            if own {
-                conversation.record.update_due = Some(next_update);
-            } else if conversation.verdicts.len() < VERDICTS_WAITING_MAX {
+            if !own && conversation.verdicts.len() < VERDICTS_WAITING_MAX {
                 conversation.verdicts.push((entry.seq, entry.hash));
             }
         }
@@ -113,6 +111,21 @@ impl Core {
         }
     }
 
+    /// The log has passed the place that the server named for an own commit, without it.
+    pub(super) fn sweep_commit(&mut self, group: &GroupId, seq: Seq, turn: &mut Turn<'_>) {
+        let commit = self
+            .conversations
+            .get(group)
+            .and_then(|found| found.commit.as_ref());
+        let passed = commit
+            .and_then(|commit| commit.accepted)
+            .is_some_and(|accepted| accepted <= seq);
+        if passed && let Some(index) = self.drop_commit(group) {
+            self.trouble(group, Trouble::BadAnswer, turn);
+            self.retry_intent(group, index, turn);
+        }
+    }
+
     fn is_own_commit(&self, changes: &LeafChanges) -> bool {
         changes
             .committer
@@ -135,6 +148,16 @@ impl Core {
                 }
                 Some(_) | None => events.push(EventRecord::Left(who)),
             }
+        }
+        // A removed device's group stays as it was: its own end is not among the leaves that went.
+        if changes.removed_us
+            && let Some(who) = self.me.as_ref().map(|me| me.account)
+            && !changes.gone_accounts.contains(&who)
+        {
+            events.push(match by {
+                Some(by) if !changes.left.contains(&who) => EventRecord::Removed { who, by },
+                Some(_) | None => EventRecord::Left(who),
+            });
         }
         for event in events {
             self.append_event(group, event, Some(entry.seq), entry.time);

@@ -12,7 +12,7 @@ use crate::record::{
 };
 use crate::thread::{Thread, one_line};
 use crate::vault::{group_key, indexed, indexed_key, read};
-use roost_mls::GroupPolicy;
+use roost_mls::{GroupPolicy, limit};
 use roost_wire::api::ClaimedKeyPackage;
 use roost_wire::{AccountId, DeviceId, DisplayName, Epoch, GroupId, Seconds, Seq};
 use std::collections::BTreeMap;
@@ -55,6 +55,8 @@ pub(super) struct Conversation {
     pub signal_keys: Vec<SignalKey>,
     /// Messages of the current epoch that could not be decrypted.
     pub undecryptable: u32,
+    /// When the last commit was stored, if it came since the core was opened.
+    pub last_commit: Option<Seconds>,
 }
 
 impl Conversation {
@@ -105,6 +107,7 @@ impl Conversation {
             typed_at: None,
             signal_keys: Vec::new(),
             undecryptable: 0,
+            last_commit: None,
         }
     }
 
@@ -119,6 +122,19 @@ impl Conversation {
             self.record.stage,
             Stage::Left | Stage::Removed | Stage::Gone
         )
+    }
+
+    /// Whether the group is so large that updates must be spaced, and one was just made.
+    pub(super) fn has_just_committed(&self, now: Seconds) -> bool {
+        let devices: u64 = self
+            .record
+            .members
+            .iter()
+            .map(|member| u64::from(member.devices))
+            .sum();
+        let is_large = devices > u64::try_from(limit::LARGE_GROUP_DEVICES).unwrap_or(u64::MAX);
+        let spaced = |last: Seconds| last.plus(limit::UPDATE_SPACING_SECONDS) <= now;
+        is_large && !self.last_commit.is_none_or(spaced)
     }
 
     /// Moves the cursor past an entry.

@@ -6,130 +6,17 @@
 use super::Core;
 use super::net::Call;
 use super::turn::Turn;
-use crate::group::{Bundle, Entered};
+use crate::group::{Bundle, Entered, Leaf};
 use crate::notice::Notice;
-use crate::record::{EventRecord, IntentRecord, Kind, Stage, Wish};
+use crate::record::{EventRecord, Kind, Stage};
 use crate::repair::Trouble;
-use roost_mls::{GroupKind, GroupPolicy, InviteSecret, JoinGrant, JoinProof, limit};
-use roost_wire::api::{
-    Accepted, FetchGroupInfo, FetchTree, FoundGroup, GroupInfoBundle, SubmitCommit, Tree,
-};
+use roost_mls::{GroupKind, InviteSecret, JoinGrant, JoinProof, limit};
+use roost_wire::api::{Accepted, FetchGroupInfo, FetchTree, GroupInfoBundle, SubmitCommit, Tree};
 use roost_wire::{
-    AccountId, ApiError, Blob, DisplayName, EntryHash, ErrorCode, GroupId, List, Seconds, Seq,
+    ApiError, Blob, EntryHash, ErrorCode, GroupId, List, Seconds, Seq, limit as wire_limit,
 };
 
 impl Core {
-    pub(super) fn start_direct(&mut self, account: AccountId, turn: &mut Turn<'_>) {
-        if self.is_me(&account) {
-            turn.refuse("A direct conversation needs another person.");
-            return;
-        }
-        if let Some(group) = self.direct_with(&account) {
-            turn.notify(Notice::Opened(group));
-            return;
-        }
-        let Some(me) = self.me.as_ref().map(|me| me.account) else {
-            turn.refuse("There is no account on this device yet.");
-            return;
-        };
-        self.found(Kind::Direct(account), None, &[me, account], turn);
-    }
-
-    pub(super) fn create_group(
-        &mut self,
-        name: &str,
-        members: Vec<AccountId>,
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(me) = self.me.as_ref().map(|me| me.account) else {
-            turn.refuse("There is no account on this device yet.");
-            return;
-        };
-        let Ok(name) = DisplayName::new(name) else {
-            turn.refuse("A group's name has 1 to 40 characters.");
-            return;
-        };
-        let mut everyone = members;
-        everyone.retain(|account| *account != me);
-        everyone.insert(0, me);
-        self.found(Kind::Group, Some(name), &everyone, turn);
-    }
-
-    fn found(
-        &mut self,
-        kind: Kind,
-        name: Option<DisplayName>,
-        everyone: &[AccountId],
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(me) = &self.me else {
-            return;
-        };
-        let (me, server_key) = (me.account, me.server_key);
-        let (policy_kind, admins) = match kind {
-            Kind::Direct(_) => (GroupKind::Direct, everyone),
-            Kind::Group => (GroupKind::Group, &[me][..]),
-        };
-        let group = GroupId::new(turn.sixteen());
-        let now = self.net.server_time(turn.now);
-        let made = GroupPolicy::new(server_key, policy_kind, admins)
-            .ok()
-            .and_then(|policy| self.mls.create(group, &policy, now).ok());
-        if made.is_none() {
-            turn.refuse("The conversation could not be made.");
-            return;
-        }
-        self.begin(group, kind, Stage::Founding, turn);
-        self.provisional_name(&group, name, None);
-        self.note_roster(&group, turn);
-        self.append_event(&group, EventRecord::Created(me), None, now);
-        let others: Vec<_> = everyone
-            .iter()
-            .copied()
-            .filter(|account| *account != me)
-            .collect();
-        if !others.is_empty() {
-            self.intend(&group, Wish::Add(others), 0, turn);
-        }
-        turn.notify(Notice::Opened(group));
-    }
-
-    pub(super) fn pump_founding(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
-        if !self.net.is_ready_for(&Call::Found(*group), turn.now) {
-            return;
-        }
-        let Ok(Bundle { group_info, tree }) = self.mls.bundle(group) else {
-            self.set_stage(group, Stage::Gone, turn);
-            return;
-        };
-        if let (Ok(group_info), Ok(tree)) = (Blob::new(group_info), Blob::new(tree)) {
-            self.call(Call::Found(*group), &FoundGroup { group_info, tree }, turn);
-        }
-    }
-
-    pub(super) fn on_founded(&mut self, group: &GroupId, accepted: Accepted, turn: &mut Turn<'_>) {
-        let due = self.first_update(turn);
-        if let Some(conversation) = self.change(group) {
-            conversation.record.cursor = accepted.seq;
-            conversation.record.update_due = Some(due);
-            conversation.fetch = false;
-            conversation.caught_up = true;
-        }
-        self.set_stage(group, Stage::Live, turn);
-    }
-
-    pub(super) fn on_found_refused(
-        &mut self,
-        group: &GroupId,
-        error: &ApiError,
-        turn: &mut Turn<'_>,
-    ) {
-        if !error.code.is_passing() && error.code != ErrorCode::NotSignedIn {
-            self.fail(group, &error.message, turn);
-            self.end(group, Stage::Gone, turn);
-        }
-    }
-
     pub(super) fn pump_welcomed(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
         let Some(Stage::Welcomed { epoch, .. }) = self.stage(group) else {
             return;
@@ -322,8 +209,12 @@ impl Core {
 
     /// This device is in: takes over the group's facts and goes on from `seq`.
     fn settle_in(&mut self, group: &GroupId, seq: Seq, entered: Entered, turn: &mut Turn<'_>) {
-        let due = self.first_update(turn);
         let now = self.net.server_time(turn.now);
+        let due = if entered.by_last_resort {
+            now
+        } else {
+            self.first_update(turn)
+        };
         let me = self.me.as_ref().map(|me| me.account);
         let Some(conversation) = self.change(group) else {
             return;
@@ -342,7 +233,7 @@ impl Core {
         record.lost = 0;
         record.leavers = 0;
         record.leave = None;
-        let others = entered.leaves.iter().map(crate::group::Leaf::account);
+        let others = entered.leaves.iter().map(Leaf::account);
         let other = others.into_iter().find(|account| Some(*account) != me);
         if let (GroupKind::Direct, Some(other)) = (entered.policy.kind, other) {
             record.kind = Kind::Direct(other);
@@ -384,6 +275,8 @@ impl Core {
             conversation.signal_keys.clear();
             conversation.typing.clear();
         }
+        // The account may have its place again by now.
+        self.net.memberships_due |= stage == Stage::Removed;
         self.set_stage(group, stage, turn);
     }
 
@@ -406,7 +299,7 @@ impl Core {
             return;
         };
         conversation.record.lost = conversation.record.lost.saturating_add(1);
-        if conversation.record.lost >= roost_wire::limit::COMMIT_TRIES {
+        if conversation.record.lost >= wire_limit::COMMIT_TRIES {
             self.fail(group, "This conversation could not be entered.", turn);
             self.end(group, Stage::Gone, turn);
         }
@@ -421,31 +314,10 @@ impl Core {
     }
 
     /// A first update commit is due within a day of entering.
-    fn first_update(&self, turn: &mut Turn<'_>) -> Seconds {
+    pub(super) fn first_update(&self, turn: &mut Turn<'_>) -> Seconds {
         let hour = 3_600;
         let rest = limit::FIRST_UPDATE_SECONDS.saturating_sub(hour);
         let after = hour.saturating_add(turn.below(rest));
         self.net.server_time(turn.now).plus(after)
-    }
-
-    pub(super) fn intend(
-        &mut self,
-        group: &GroupId,
-        wish: Wish,
-        delay_s: u64,
-        turn: &mut Turn<'_>,
-    ) {
-        let not_before = match delay_s {
-            0 => Seconds::new(0),
-            delay => self.net.server_time(turn.now).plus(delay),
-        };
-        self.add_intent(
-            group,
-            IntentRecord {
-                wish,
-                not_before,
-                tries: 0,
-            },
-        );
     }
 }

@@ -7,7 +7,7 @@ use crate::record::{Kind, Stage, WaitingWelcome};
 use crate::repair::Trouble;
 use roost_wire::api::{FetchInbox, InboxPage};
 use roost_wire::log::InboxItem;
-use roost_wire::{Epoch, GroupId, InboxSeq, Seq};
+use roost_wire::{Epoch, GroupId, InboxSeq, Seq, limit};
 
 impl Core {
     /// Without a socket the inbox is fetched; with one it comes by itself.
@@ -67,11 +67,17 @@ impl Core {
                 self.troubles.count(Trouble::WelcomeRefused);
                 return;
             }
+            None if self.has_no_room() => return,
             None => self.begin(group, Kind::Group, stage, turn),
             Some(Stage::Entering) if self.is_entry_sent(&group) => return,
             Some(_) => self.set_stage(&group, stage, turn),
         }
         self.set_welcome(&group, Some(WaitingWelcome { welcome }));
+    }
+
+    /// Only so many conversations begin at the server's word.
+    pub(super) fn has_no_room(&self) -> bool {
+        self.conversations.len() >= 2 * limit::GROUPS_PER_DEVICE
     }
 
     fn is_entry_sent(&self, group: &GroupId) -> bool {

@@ -144,13 +144,16 @@ impl Core {
         }
     }
 
-    pub(super) fn on_about_linking(&mut self, info: &ServerInfo) {
+    pub(super) fn on_about_linking(&mut self, info: &ServerInfo, turn: &mut Turn<'_>) {
         let identity = self
             .linking
             .as_ref()
             .and_then(|linking| linking.identity.as_ref());
         self.net.linking_checked = identity
             .is_some_and(|identity| identity.server == info.id && identity.server_key == info.key);
+        if !self.net.linking_checked {
+            self.give_up_linking("This is not the server of that account.", turn);
+        }
     }
 
     pub(super) fn on_linked(&mut self, turn: &mut Turn<'_>) {
@@ -178,11 +181,15 @@ impl Core {
         if error.code.is_passing() {
             return;
         }
+        self.give_up_linking(&error.message, turn);
+    }
+
+    fn give_up_linking(&mut self, reason: &str, turn: &mut Turn<'_>) {
         self.linking = None;
         self.store_linking();
         turn.notify(Notice::Failed {
             group: None,
-            reason: error.message.clone(),
+            reason: reason.to_owned(),
         });
     }
 

@@ -51,6 +51,9 @@ impl Core {
             conversation.caught_up = !behind;
             // A page that brings nothing new although there is more is not asked for again at once.
             conversation.fetch = behind && advanced;
+            if behind && !advanced {
+                self.net.cool(Call::Log(*group), turn.now, None, 0);
+            }
         }
         self.on_delivered(group, page.delivered, turn);
     }
@@ -132,9 +135,9 @@ impl Core {
             // Seen already, under another number.
         } else if entry.kind == EntryKind::Void {
             self.on_void(group, &entry, turn);
-        } else if stuck.is_some() || entry.epoch < entered {
-            // Behind a refused commit everything waits for the verdict; what is from before this
-            // device entered is not for it.
+        } else if entry.epoch < entered || (stuck.is_some() && !self.is_unaffected(group, &entry)) {
+            // What is from before this device entered is not for it; what hangs on a refused
+            // commit waits for the verdict.
         } else {
             self.on_body(group, entry, turn);
         }
@@ -143,6 +146,14 @@ impl Core {
         {
             conversation.advance(seq, hash);
         }
+        self.sweep_outbox(group, seq);
+        self.sweep_commit(group, seq, turn);
+    }
+
+    /// Whether an entry behind a refused commit can be read all the same: a message that was made
+    /// before that commit. Nobody sends it again if the commit is taken back.
+    fn is_unaffected(&mut self, group: &GroupId, entry: &LogEntry) -> bool {
+        entry.kind == EntryKind::Message && !self.is_ahead(group, entry.epoch)
     }
 
     fn on_body(&mut self, group: &GroupId, entry: LogEntry, turn: &mut Turn<'_>) {

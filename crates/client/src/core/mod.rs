@@ -7,7 +7,9 @@
 mod account;
 mod commit;
 mod conversation;
+mod derive;
 mod enter;
+mod found;
 mod inbox;
 mod intent;
 mod invite;
@@ -32,7 +34,7 @@ use crate::group::Mls;
 use crate::identity::Identity;
 use crate::port::{Dice, Effect, Input, Moment, Step};
 use crate::record::{
-    IntentRecord, JoiningRecord, OutboxRecord, PersonRecord, RedeemingRecord, SessionRecord,
+    IntentRecord, JoiningRecord, OutboxRecord, PersonRecord, RedeemingRecord, SessionRecord, Stage,
 };
 use crate::repair::Troubles;
 use crate::thread::Thread;
@@ -126,5 +128,27 @@ impl Core {
             self.pump_acks(turn);
         }
         self.settle(turn);
+    }
+
+    /// What a conversation's stage asks for next.
+    fn pump_conversation(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        match self.stage(group) {
+            Some(Stage::Founding) => self.pump_founding(group, turn),
+            Some(Stage::Welcomed { .. }) => self.pump_welcomed(group, turn),
+            Some(Stage::Entering) => self.pump_entering(group, turn),
+            Some(Stage::Live) => {
+                self.pump_log(group, turn);
+                self.pump_verdicts(group, turn);
+                if self
+                    .conversations
+                    .get(group)
+                    .is_some_and(|found| found.is_usable())
+                {
+                    self.pump_intents(group, turn);
+                    self.pump_outbox(group, turn);
+                }
+            }
+            Some(Stage::Left | Stage::Removed | Stage::Gone) | None => {}
+        }
     }
 }

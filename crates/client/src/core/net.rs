@@ -263,6 +263,8 @@ impl Core {
             self.net.token = None;
             self.net.nonce = None;
             if call != Call::SignIn {
+                // A server that takes no token it gave is not asked for one after the other.
+                self.net.cool(Call::Challenge, turn.now, Some(1), 0);
                 return;
             }
         }
@@ -280,7 +282,7 @@ impl Core {
             Call::Register => self.on_registered(read::<api::Register>(body)?, turn),
             Call::LinkDevice => self.on_linked(turn),
             Call::Redeem => self.on_redeemed(&read::<api::RedeemInvite>(body)?, turn),
-            Call::Challenge => self.on_challenge(&read::<api::AskChallenge>(body)?),
+            Call::Challenge => self.on_challenge(&read::<api::AskChallenge>(body)?, turn),
             Call::SignIn => self.on_signed_in(read::<api::SignIn>(body)?, turn),
             Call::Ticket => self.on_ticket(&read::<api::AskTicket>(body)?, turn),
             Call::Renew => self.on_renewed(),

@@ -12,7 +12,7 @@ use crate::content::{Item, MessageId, MimiContent, RoomUri, Trail, UserUri};
 use crate::group::GroupError;
 use crate::notice::Notice;
 use crate::port::Table;
-use crate::record::{OutboxRecord, SealedRecord, Stage, TimelineRecord, Wish};
+use crate::record::{OutboxRecord, SealedRecord, TimelineRecord, Wish};
 use crate::repair::Trouble;
 use crate::vault::indexed_key;
 use roost_wire::api::{Accepted, SubmitMessage};
@@ -59,7 +59,13 @@ impl Core {
             .outbox
             .range((*group, 0)..=(*group, u64::MAX))
             .next_back();
-        let index = last.map_or(0, |((_, index), _)| index.saturating_add(1));
+        let after_last = last.map_or(0, |((_, index), _)| index.saturating_add(1));
+        // A place is never used twice: a late answer would be taken for the newer message's.
+        let composed = self
+            .conversations
+            .get(group)
+            .map_or(0, |found| found.record.sent);
+        let index = after_last.max(composed);
         self.put_outbox(group, index, record);
         let time = self.net.server_time(turn.now);
         if shows(item) {
@@ -333,6 +339,18 @@ impl Core {
         }
     }
 
+    /// The log has passed these: whatever came back, they are in it.
+    pub(super) fn sweep_outbox(&mut self, group: &GroupId, seq: Seq) {
+        let passed: Vec<u64> = self
+            .outbox_of(group)
+            .filter(|(_, item)| item.accepted.is_some_and(|accepted| accepted <= seq))
+            .map(|(index, _)| index)
+            .collect();
+        for index in passed {
+            self.drop_outbox(group, index);
+        }
+    }
+
     pub(super) fn fail_outbox(&mut self, group: &GroupId, reason: &str) {
         let waiting: Vec<u64> = self.outbox_of(group).map(|(index, _)| index).collect();
         for index in waiting {
@@ -386,28 +404,6 @@ impl Core {
         self.vault
             .put(Table::Outbox, indexed_key(group, index), &item);
         self.outbox.insert((*group, index), item);
-    }
-
-    /// What a conversation's stage asks for next.
-    pub(super) fn pump_conversation(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
-        match self.stage(group) {
-            Some(Stage::Founding) => self.pump_founding(group, turn),
-            Some(Stage::Welcomed { .. }) => self.pump_welcomed(group, turn),
-            Some(Stage::Entering) => self.pump_entering(group, turn),
-            Some(Stage::Live) => {
-                self.pump_log(group, turn);
-                self.pump_verdicts(group, turn);
-                if self
-                    .conversations
-                    .get(group)
-                    .is_some_and(|found| found.is_usable())
-                {
-                    self.pump_intents(group, turn);
-                    self.pump_outbox(group, turn);
-                }
-            }
-            Some(Stage::Left | Stage::Removed | Stage::Gone) | None => {}
-        }
     }
 }
 

@@ -15,6 +15,9 @@ use roost_wire::api::{ListPeople, People, Person};
 use roost_wire::link::InviterPrint;
 use roost_wire::{AccountId, GroupId};
 
+/// People that are listed; a server with more is not read to its end.
+const PEOPLE_MAX: usize = 20_000;
+
 impl Core {
     /// Learns from a credential that was checked: it is in a group's tree, or the device's own.
     pub(super) fn meet(&mut self, claims: &Claims, group: Option<&GroupId>, turn: &mut Turn<'_>) {
@@ -104,7 +107,8 @@ impl Core {
         }
         let last = page.people.as_slice().last().map(|person| person.account);
         // A server that says "more" without going on is not asked again.
-        let goes_on = page.more && last > self.net.people_after;
+        let room = self.people.len() < PEOPLE_MAX;
+        let goes_on = page.more && last > self.net.people_after && room;
         self.net.people_due = goes_on;
         self.net.people_after = last.filter(|_| goes_on);
         turn.notify(Notice::PeopleChanged);

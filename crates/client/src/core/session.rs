@@ -39,7 +39,7 @@ impl Core {
         false
     }
 
-    pub(super) fn on_challenge(&mut self, challenge: &Challenge) {
+    pub(super) fn on_challenge(&mut self, challenge: &Challenge, turn: &mut Turn<'_>) {
         let ours = self
             .me
             .as_ref()
@@ -48,6 +48,7 @@ impl Core {
             self.net.nonce = Some(challenge.nonce);
         } else {
             self.troubles.count(Trouble::BadAnswer);
+            self.net.cool(Call::Challenge, turn.now, None, 0);
         }
     }
 
@@ -92,7 +93,6 @@ impl Core {
         self.session.incarnation = Some(incarnation);
         self.store_session();
         if before.is_some() {
-            self.troubles.count(Trouble::ServerRestored);
             self.replace_key_packages();
             self.enter_all_anew(Trouble::ServerRestored, turn);
         }
@@ -128,7 +128,6 @@ impl Core {
         }
         self.session.state = known.next();
         self.store_session();
-        self.troubles.count(Trouble::ProfileCopied);
         self.replace_key_packages();
         self.enter_all_anew(Trouble::ProfileCopied, turn);
     }

@@ -81,7 +81,7 @@ impl Core {
     pub(super) fn on_about(&mut self, info: ServerInfo, turn: &mut Turn<'_>) {
         self.net.set_time(info.time, turn.now);
         if self.linking.is_some() {
-            self.on_about_linking(&info);
+            self.on_about_linking(&info, turn);
         }
         let Some(joining) = &mut self.joining else {
             return;
@@ -102,6 +102,13 @@ impl Core {
             let made = Identity::found(home, joining.name.clone(), info.time, turn.dice);
             joining.identity = made.ok();
             self.store_joining();
+        }
+        if self
+            .joining
+            .as_ref()
+            .is_some_and(|joining| joining.identity.is_none())
+        {
+            self.give_up_joining("No identity could be made for this server.", turn);
         }
     }
 

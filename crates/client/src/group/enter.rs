@@ -48,6 +48,8 @@ pub(crate) struct Entered {
     /// The leaf that let us in.
     pub adder: Option<Leaf>,
     pub epoch: Epoch,
+    /// By a key package that others may have used too: fresh keys are due at once.
+    pub by_last_resort: bool,
 }
 
 impl Mls {
@@ -65,6 +67,9 @@ impl Mls {
         if info.group_context().group_id() != group.as_bytes() {
             return Err(RuleError::OtherGroup.into());
         }
+        let references = message.welcome_key_package_references();
+        let references: Vec<&[u8]> = references.into_iter().map(|found| &**found).collect();
+        let by_last_resort = self.store.has_last_resort(&references);
         let (joined, news) = client.join_group(Some(tree), &message, None)?;
         let policy = self.check(&joined)?;
         let epoch = Epoch::new(joined.current_epoch());
@@ -75,6 +80,7 @@ impl Mls {
             leaves: self.leaves(group)?,
             adder: self.leaf_at(group, news.sender).ok(),
             epoch,
+            by_last_resort,
         })
     }
 
@@ -130,6 +136,7 @@ impl Mls {
             leaves: self.leaves(group)?,
             adder: None,
             epoch,
+            by_last_resort: false,
         })
     }
 

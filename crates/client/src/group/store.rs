@@ -5,8 +5,10 @@
 //! step's one transaction.
 
 use crate::port::{Row, Table, Write};
+use mls_rs::KeyPackage;
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs_core::error::IntoAnyError;
+use mls_rs_core::extension::ExtensionType;
 use mls_rs_core::group::{EpochRecord, GroupState, GroupStateStorage};
 use mls_rs_core::key_package::{KeyPackageData, KeyPackageStorage};
 use roost_mls::limit::PRIOR_EPOCHS_KEPT;
@@ -100,6 +102,22 @@ impl GroupStore {
         for Row { table, key, value } in staged {
             rows.put(table, key, value);
         }
+    }
+
+    /// Whether one of these key packages is a last resort, which others may have used too.
+    pub(crate) fn has_last_resort(&self, references: &[&[u8]]) -> bool {
+        let rows = self.rows();
+        references.iter().any(|reference| {
+            let stored = rows.values.get(&(Table::KeyPackages, reference.to_vec()));
+            let package = stored.and_then(|value| decode_package(value).ok());
+            let package = package
+                .and_then(|package| KeyPackage::mls_decode(&mut &*package.key_package_bytes).ok());
+            package.is_some_and(|package| {
+                package
+                    .extensions
+                    .has_extension(ExtensionType::LAST_RESORT_KEY_PACKAGE)
+            })
+        })
     }
 
     /// Forgets every key package, or only those that expired before `now` (seconds since 1970).

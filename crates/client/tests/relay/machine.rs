@@ -42,6 +42,8 @@ pub struct Relay {
     pub incarnation: Incarnation,
     /// Requests answered by an error next, whatever they are.
     pub refuse_next: Vec<ErrorCode>,
+    /// The next message over HTTP is refused like this.
+    pub refuse_message: Option<ErrorCode>,
     people: BTreeMap<AccountId, api::Person>,
     devices: BTreeMap<DeviceId, Device>,
     invites: BTreeMap<InviteId, Invite>,
@@ -78,6 +80,7 @@ impl Relay {
             now: Seconds::new(1_800_000_000),
             incarnation: Incarnation::new(1),
             refuse_next: Vec::new(),
+            refuse_message: None,
             people: BTreeMap::new(),
             devices: BTreeMap::new(),
             invites: invites.into(),
@@ -167,6 +170,9 @@ impl Relay {
             ("POST", ["groups", _, "commits"]) => self.commit(from, take(&call.body)),
             ("POST", ["groups", _, "proposals"]) => self.propose(take(&call.body)),
             ("POST", ["groups", _, "messages"]) => {
+                if let Some(code) = self.refuse_message.take() {
+                    return Err(ApiError::new(code, "planted"));
+                }
                 let submit: SubmitMessage = take(&call.body);
                 self.note_state(from, submit.state);
                 self.message(from, submit.message.into_bytes())
@@ -695,10 +701,10 @@ fn leaf_of(credential: &[u8], key: &SignatureKey) -> LeafCredential {
 
 fn parameter(query: &str, name: &str) -> u64 {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let found = pairs
+    let mut found = pairs
         .filter(|(key, _)| *key == name)
         .map(|(_, value)| value.parse().unwrap());
-    found.last().unwrap_or(0)
+    found.next().unwrap_or(0)
 }
 
 fn take<T: for<'b> minicbor::Decode<'b, ()>>(body: &[u8]) -> T {

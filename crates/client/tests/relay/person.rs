@@ -17,8 +17,11 @@ pub struct Person {
     pub notices: Vec<Notice>,
     seed: u64,
     pub offline: bool,
-    /// Reopens the core from its rows after every step.
-    pub crashes: bool,
+    /// Crashes once: at this effect from now, before or after it is performed.
+    crash: Option<(usize, bool)>,
+    /// After every step a core is opened from the rows and compared.
+    pub compares: bool,
+    pub steps: usize,
     socket: bool,
     wake: Option<Moment>,
 }
@@ -34,7 +37,9 @@ impl Person {
             notices: Vec::new(),
             seed,
             offline: false,
-            crashes: false,
+            crash: None,
+            compares: false,
+            steps: 0,
             socket: false,
             wake: None,
         }
@@ -66,6 +71,10 @@ impl Person {
                 Some(value) => self.rows.insert((write.table, write.key), value),
                 None => self.rows.remove(&(write.table, write.key)),
             };
+        }
+        self.steps += 1;
+        if self.compares {
+            self.compare();
         }
         for effect in effects {
             match effect {
@@ -99,6 +108,23 @@ impl Person {
         let more = skip > 0;
         let rows = all.into_iter().skip(skip).collect();
         self.feed(Input::Timeline { group, rows, more }, now);
+    }
+
+    /// What was stored is what is in memory.
+    fn compare(&self) {
+        let again = Core::open(self.stored()).unwrap();
+        let core = &self.core;
+        assert_eq!(again.me(), core.me());
+        assert_eq!(again.people(), core.people());
+        assert_eq!(again.conversations(), core.conversations());
+        assert_eq!(again.unsent(), core.unsent());
+        assert_eq!(again.origin(), core.origin());
+        for conversation in core.conversations() {
+            assert_eq!(
+                again.members(&conversation.id),
+                core.members(&conversation.id)
+            );
+        }
     }
 
     /// All rows but the timeline's.
@@ -144,6 +170,9 @@ pub struct World {
     pub relay: Relay,
     pub people: Vec<Person>,
     pub now: Moment,
+    /// Every n-th answer and frame is damaged on its way.
+    pub damage: Option<u64>,
+    carried: u64,
 }
 
 impl World {
@@ -153,7 +182,52 @@ impl World {
             now: Moment::from_millis(relay.now.get() * 1_000),
             relay,
             people: Vec::new(),
+            damage: None,
+            carried: 0,
         }
+    }
+
+    pub fn crash_at(&mut self, at: usize, nth: usize, after: bool) {
+        self.people[at].crash = Some((nth, after));
+    }
+
+    /// Lets time pass, in seconds.
+    pub fn pass(&mut self, seconds: u64) {
+        self.now = self.now.plus_millis(seconds * 1_000);
+        self.relay.now = self.relay.now.max(self.now.seconds());
+    }
+
+    pub fn drop_socket(&mut self, at: usize) {
+        let device = self.people[at].device();
+        self.relay.sockets.remove(&device);
+        self.people[at].socket = false;
+        let now = self.now;
+        self.people[at].feed(Input::SocketClosed, now);
+    }
+
+    /// As `run`, but the clock stands still.
+    pub fn run_without_time(&mut self) {
+        loop {
+            let mut idle = true;
+            for at in 0..self.people.len() {
+                idle &= !self.perform_next(at) && !self.deliver(at);
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    fn carry(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
+        self.carried += 1;
+        if let Some(every) = self.damage
+            && self.carried % every == 0
+            && !bytes.is_empty()
+        {
+            let at = (self.carried.wrapping_mul(2_654_435_761) as usize) % bytes.len();
+            bytes[at] ^= 0x55;
+        }
+        bytes
     }
 
     /// A world with people who have joined by the set-up link.
@@ -249,6 +323,14 @@ impl World {
         let Some(effect) = self.people[at].effects.pop_front() else {
             return false;
         };
+        match self.people[at].crash {
+            Some((0, false)) => {
+                self.crash(at);
+                return true;
+            }
+            Some((nth, after)) if nth > 0 => self.people[at].crash = Some((nth - 1, after)),
+            Some(_) | None => {}
+        }
         let now = self.now;
         let person = &mut self.people[at];
         match effect {
@@ -262,11 +344,12 @@ impl World {
                 );
             }
             Effect::Http(call) => {
-                let reply = self.relay.answer(&call);
-                if self.people[at].crashes {
+                let mut reply = self.relay.answer(&call);
+                if self.people[at].crash == Some((0, true)) {
                     // The answer is lost with the process.
                     self.crash(at);
                 } else {
+                    reply.body = self.carry(reply.body);
                     let result = Ok(reply);
                     self.people[at].feed(
                         Input::Reply {
@@ -300,7 +383,7 @@ impl World {
 
     fn crash(&mut self, at: usize) {
         let now = self.now;
-        self.people[at].crashes = false;
+        self.people[at].crash = None;
         self.people[at].restart();
         self.people[at].feed(Input::Command(Command::SyncOnce), now);
     }
@@ -319,7 +402,8 @@ impl World {
             .unwrap_or_default();
         let some = !frames.is_empty();
         for frame in frames {
-            self.people[at].feed(Input::Frame(frame.to_bytes()), self.now);
+            let bytes = self.carry(frame.to_bytes());
+            self.people[at].feed(Input::Frame(bytes), self.now);
         }
         some
     }

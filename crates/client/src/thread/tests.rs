@@ -1,0 +1,248 @@
+use super::*;
+use crate::content::{Item, MimiContent, RoomUri, UserUri};
+use crate::record::EventRecord;
+use proptest::prelude::*;
+use roost_wire::{GroupId, Seconds, ServerId};
+
+const ADA: AccountId = AccountId::new([1; 16]);
+const BEN: AccountId = AccountId::new([2; 16]);
+
+#[test]
+fn order_is_the_logs_and_what_is_on_its_way_comes_last() {
+    let mut thread = Thread::new(ADA, Seq::NONE);
+    let mine = text("mine", 1);
+    let id = id_of(&mine);
+
+    thread.append(0, sending(&mine));
+    thread.append(1, message(&text("theirs", 2), 1, BEN));
+    thread.refresh();
+    let before = texts(&thread);
+    let (seq, time) = (Seq::new(2), Seconds::new(5));
+    thread.append(2, TimelineRecord::Stored { id, seq, time });
+    thread.append(3, message(&text("later", 3), 3, BEN));
+    thread.refresh();
+
+    assert_eq!(before, ["theirs", "mine"]);
+    assert_eq!(texts(&thread), ["theirs", "mine", "later"]);
+    assert_eq!(thread.message(&id).unwrap().state, MessageState::Stored);
+}
+
+#[test]
+fn a_message_encrypted_twice_is_shown_once() {
+    let mut thread = Thread::new(ADA, Seq::NONE);
+    let content = text("once", 1);
+
+    thread.append(0, message(&content, 1, BEN));
+    thread.append(1, message(&content, 2, BEN));
+    thread.refresh();
+
+    assert_eq!(texts(&thread), ["once"]);
+}
+
+#[test]
+fn a_failed_message_says_why_until_it_is_retried() {
+    let mut thread = Thread::new(ADA, Seq::NONE);
+    let content = text("mine", 1);
+    let id = id_of(&content);
+    let reason = "too long".to_owned();
+
+    thread.append(0, sending(&content));
+    thread.append(
+        1,
+        TimelineRecord::Failed {
+            id,
+            reason: reason.clone(),
+        },
+    );
+    thread.refresh();
+    assert_eq!(
+        thread.message(&id).unwrap().state,
+        MessageState::Failed(reason)
+    );
+
+    thread.append(2, TimelineRecord::Retried(id));
+    thread.refresh();
+    assert_eq!(thread.message(&id).unwrap().state, MessageState::Sending);
+}
+
+#[test]
+fn what_others_edit_or_delete_stays_and_a_deletion_is_final() {
+    let mut thread = Thread::new(ADA, Seq::NONE);
+    let original = text("original", 1);
+    let target = id_of(&original);
+    let edit = |words: &str, salt| {
+        item(
+            Item::Edit {
+                target,
+                text: words.into(),
+            },
+            salt,
+        )
+    };
+
+    thread.append(0, message(&original, 1, BEN));
+    thread.append(1, message(&edit("forged", 2), 2, ADA));
+    thread.append(2, message(&edit("edited", 3), 3, BEN));
+    thread.refresh();
+    assert_eq!(texts(&thread), ["edited"]);
+
+    thread.append(3, message(&item(Item::Delete { target }, 4), 4, BEN));
+    thread.append(4, message(&edit("again", 5), 5, BEN));
+    thread.refresh();
+    let shown = thread.message(&target).unwrap();
+    assert!(shown.deleted && shown.text.is_empty());
+}
+
+#[test]
+fn a_reaction_is_counted_once_a_person_and_taken_back_only_by_its_author() {
+    let mut thread = Thread::new(ADA, Seq::NONE);
+    let original = text("original", 1);
+    let target = id_of(&original);
+    let react = |salt| {
+        let emoji = Emoji::new("👍").unwrap();
+        item(Item::Reaction { target, emoji }, salt)
+    };
+    let reaction = id_of(&react(2));
+    let unreact = |salt| {
+        let target = Some(target);
+        item(Item::Unreact { reaction, target }, salt)
+    };
+
+    thread.append(0, message(&original, 1, BEN));
+    thread.append(1, message(&react(2), 2, BEN));
+    thread.append(2, message(&react(3), 3, BEN));
+    thread.append(3, message(&react(4), 4, ADA));
+    thread.append(4, message(&unreact(5), 5, ADA));
+    thread.refresh();
+    let reactions = thread.message(&target).unwrap().reactions.clone();
+    assert_eq!(reactions[0].who, [BEN, ADA]);
+    assert!(reactions[0].mine);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn pages_give_the_same_as_the_whole(cut in 0_usize..40, kinds in prop::collection::vec(0_u8..6, 40)) {
+        let rows = rows_of(&kinds);
+        let mut whole = Thread::new(ADA, Seq::new(9));
+        whole.extend(rows.clone(), false);
+        whole.refresh();
+        let mut paged = Thread::new(ADA, Seq::NONE);
+        let (older, newer) = rows.split_at(cut);
+        paged.extend(newer.to_vec(), true);
+        paged.refresh();
+        paged.extend(older.to_vec(), false);
+        paged.set_delivered(Seq::new(9));
+        paged.refresh();
+        let mut live = Thread::new(ADA, Seq::new(9));
+        for (index, row) in rows {
+            live.append(index, row);
+        }
+        live.refresh();
+
+        prop_assert_eq!(whole.items(), paged.items());
+        prop_assert_eq!(whole.items(), live.items());
+        prop_assert!(!paged.has_older());
+    }
+}
+
+fn rows_of(kinds: &[u8]) -> Vec<(u64, TimelineRecord)> {
+    let mut rows = Vec::new();
+    let mut last = id_of(&text("start", 0));
+    for (at, kind) in kinds.iter().enumerate() {
+        let salt = u8::try_from(at).unwrap() + 1;
+        let seq = u64::from(salt);
+        let who = if at % 3 == 0 { ADA } else { BEN };
+        let content = match kind {
+            0 => item(
+                Item::Edit {
+                    target: last,
+                    text: format!("edit {at}"),
+                },
+                salt,
+            ),
+            1 => {
+                let emoji = Emoji::new("🎉").unwrap();
+                item(
+                    Item::Reaction {
+                        target: last,
+                        emoji,
+                    },
+                    salt,
+                )
+            }
+            _ => text(&format!("text {at}"), salt),
+        };
+        if *kind > 1 {
+            last = id_of(&content);
+        }
+        let row = match kind {
+            5 => TimelineRecord::Event {
+                event: EventRecord::Left(BEN),
+                seq: Some(Seq::new(seq)),
+                time: Seconds::new(seq),
+            },
+            _ => message(&content, seq, who),
+        };
+        rows.push((u64::try_from(at).unwrap(), row));
+    }
+    rows
+}
+
+fn texts(thread: &Thread) -> Vec<String> {
+    let items = thread.items().iter();
+    items
+        .filter_map(|item| match item {
+            ThreadItem::Message(message) => Some(message.text.clone()),
+            ThreadItem::Event(_) => None,
+        })
+        .collect()
+}
+
+fn text(words: &str, salt: u8) -> Vec<u8> {
+    let reply_to = None;
+    item(
+        Item::Text {
+            text: words.into(),
+            reply_to,
+        },
+        salt,
+    )
+}
+
+fn item(item: Item, salt: u8) -> Vec<u8> {
+    let server = ServerId::new([0; 16]);
+    let user = UserUri {
+        server,
+        account: ADA,
+    };
+    let room = RoomUri {
+        server,
+        group: GroupId::new([0; 16]),
+    };
+    let content: MimiContent = item.compose([salt; 16], &user, &room).unwrap();
+    content.encode().unwrap()
+}
+
+fn id_of(content: &[u8]) -> MessageId {
+    MessageId::of("", "", content, &[0; 16])
+}
+
+fn message(content: &[u8], seq: u64, sender: AccountId) -> TimelineRecord {
+    TimelineRecord::Message {
+        id: id_of(content),
+        seq: Seq::new(seq),
+        sender,
+        time: Seconds::new(seq),
+        content: content.to_vec(),
+    }
+}
+
+fn sending(content: &[u8]) -> TimelineRecord {
+    TimelineRecord::Sending {
+        id: id_of(content),
+        time: Seconds::new(1),
+        content: content.to_vec(),
+    }
+}
