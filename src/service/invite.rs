@@ -6,16 +6,18 @@ use crate::service::directory::Caller;
 use crate::service::error::{DirectoryError, StoreError};
 use crate::service::house::House;
 use crate::service::key::{self, of_directory};
-use crate::service::record::{InviteRow, pack, unpack};
+use crate::service::record::{AccessRow, InviteRow, pack, unpack};
 use crate::service::signature::verifies;
 use roost_mls::{InviteSecret, JoinGrant};
 use roost_store::{Batch, Direction, Error, KeyRange, Limit};
 use roost_wire::api::{CreateInvite, Done, InviteDetail, RedeemInvite};
 use roost_wire::link::InviteLink;
-use roost_wire::{InviteId, Seconds, limit};
+use roost_wire::{AccountId, GroupId, InviteId, Seconds, limit};
 use std::sync::Arc;
 
 const DAY_SECONDS: u64 = 86_400;
+/// Uses of an invite forgotten in one batch.
+const USES_A_BATCH: usize = 128;
 
 /// Invites and their use.
 #[derive(Clone)]
@@ -122,7 +124,8 @@ impl Invites {
         Err(StoreError::Contended.into())
     }
 
-    /// Withdraws one's own invite; an administrator also the operator's.
+    /// Withdraws one's own invite; an administrator also the operator's. Who redeemed it and has
+    /// not entered yet does not enter any more.
     ///
     /// # Errors
     /// `NotFound` for somebody else's.
@@ -138,10 +141,7 @@ impl Invites {
         if invite.inviter != Some(from.account) && !(operators && is_admin) {
             return Err(DirectoryError::NotFound);
         }
-        let batch = Batch::new()
-            .delete(of_directory::invite(id))
-            .delete(of_directory::invite_of(&from.account, id));
-        let _ = self.house.store.commit(&key::directory(), batch).await?;
+        self.remove(id).await?;
         Ok(Done {})
     }
 
@@ -226,7 +226,7 @@ impl Invites {
                     continue;
                 };
                 if invite.expires.plus(DAY_SECONDS) < now {
-                    self.remove(&id, &invite).await?;
+                    self.remove(&id).await?;
                 }
             }
             match page.rows.last() {
@@ -236,19 +236,76 @@ impl Invites {
         }
     }
 
-    async fn remove(&self, id: &InviteId, invite: &InviteRow) -> Result<(), DirectoryError> {
-        let directory = key::directory();
-        let redemptions = KeyRange::prefix(of_directory::redemptions_of(id));
-        self.house
-            .store
-            .delete_range(&directory, redemptions, Limit::MAX)
-            .await?;
-        let mut batch = Batch::new().delete(of_directory::invite(id));
-        if let Some(inviter) = &invite.inviter {
-            batch = batch.delete(of_directory::invite_of(inviter, id));
+    /// Takes the invite away, with what was noted of its use and the access that it gave.
+    async fn remove(&self, id: &InviteId) -> Result<(), DirectoryError> {
+        let row_key = of_directory::invite(id);
+        for _ in 0..TRIES {
+            let Some((invite, version)) = self.house.invite(id).await? else {
+                return Ok(());
+            };
+            self.forget_uses(id, invite.group.as_ref()).await?;
+            // Whoever redeemed it meanwhile has written the row.
+            let mut batch = Batch::new()
+                .version(row_key.clone(), version)
+                .delete(row_key.clone());
+            if let Some(inviter) = &invite.inviter {
+                batch = batch.delete(of_directory::invite_of(inviter, id));
+            }
+            match self.house.store.commit(&key::directory(), batch).await {
+                Ok(_) => return Ok(()),
+                Err(Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let _ = self.house.store.commit(&directory, batch).await?;
-        Ok(())
+        Err(StoreError::Contended.into())
+    }
+
+    async fn forget_uses(
+        &self,
+        id: &InviteId,
+        group: Option<&GroupId>,
+    ) -> Result<(), DirectoryError> {
+        let directory = key::directory();
+        let mut range = KeyRange::prefix(of_directory::redemptions_of(id));
+        loop {
+            let rows = Limit::rows(USES_A_BATCH);
+            let page = self
+                .house
+                .store
+                .scan(&directory, range.clone(), rows, Direction::Forward)
+                .await?;
+            let mut batch = Batch::new();
+            for row in &page.rows {
+                batch = batch.delete(&row.key);
+                let account = key::last_id(row.key.as_bytes()).map(AccountId::new);
+                if let (Some(group), Some(account)) = (group, account) {
+                    batch = self.without_access(batch, id, group, &account).await?;
+                }
+            }
+            let Some(last) = page.rows.last() else {
+                return Ok(());
+            };
+            let _ = self.house.store.commit(&directory, batch).await?;
+            range = range.rest_after(&last.key);
+        }
+    }
+
+    /// Adds that the access an invite gave is forgotten. What shuts a group for somebody stays.
+    async fn without_access(
+        &self,
+        batch: Batch,
+        id: &InviteId,
+        group: &GroupId,
+        account: &AccountId,
+    ) -> Result<Batch, StoreError> {
+        let row_key = of_directory::access(group, account);
+        let access = self.house.versioned::<AccessRow>(&row_key).await?;
+        Ok(match access {
+            Some((access, version)) if access.invite == *id && access.shut.is_none() => {
+                batch.version(row_key.clone(), version).delete(row_key)
+            }
+            _ => batch,
+        })
     }
 
     fn link(&self, invite: InviteId, secret: [u8; 16]) -> InviteLink {

@@ -4,8 +4,9 @@ use crate::service::directory::Caller;
 use crate::service::error::GroupError;
 use crate::service::group::Groups;
 use crate::service::group::state::State;
+use crate::service::record::InviteRow;
 use roost_mls::observer::Committer;
-use roost_mls::{JudgedCommit, LeafSummary};
+use roost_mls::{JoinGrant, JudgedCommit, LeafSummary};
 use roost_wire::api::WelcomeFor;
 use roost_wire::{DeviceId, InviteId, Seconds};
 use std::collections::BTreeSet;
@@ -30,10 +31,20 @@ impl Groups {
             return Ok(Right::Account);
         }
         let access = self.house.access(&state.id, &from.account).await?;
-        access
+        let access = access
             .filter(|access| access.shut.is_none() && now <= access.expires)
-            .map(|access| Right::Invite(access.invite))
-            .ok_or(GroupError::NotFound)
+            .ok_or(GroupError::NotFound)?;
+        // One that was withdrawn is gone, and one of somebody who is no longer inside is worthless.
+        let (invite, _) = self
+            .house
+            .invite(&access.invite)
+            .await?
+            .ok_or(GroupError::NotFound)?;
+        if is_inviter_inside(state, &invite) {
+            Ok(Right::Invite(access.invite))
+        } else {
+            Err(GroupError::NotFound)
+        }
     }
 
     /// The commit's author is the caller, and whoever it brings in is known here.
@@ -80,6 +91,18 @@ impl Groups {
             ))
         }
     }
+}
+
+/// The device that signed the invite's grant is in the group, under the same key.
+fn is_inviter_inside(state: &State, invite: &InviteRow) -> bool {
+    let grant = invite.grant.as_ref();
+    let grant = grant.and_then(|grant| JoinGrant::parse(grant.as_bytes()).ok());
+    grant.is_some_and(|grant| {
+        grant.group == state.id
+            && state
+                .present()
+                .any(|(_, row)| row.signature_key == grant.inviter)
+    })
 }
 
 /// The leaf is the caller's own.
