@@ -37,18 +37,16 @@ enum Judgement {
 }
 
 fn judge(undo: &UndoRow, verdicts: &BTreeMap<DeviceId, VerdictRow>) -> Judgement {
+    // The committer's own devices have no say, so that they cannot keep a broken commit alive.
     let others = || {
         verdicts
-            .iter()
-            .filter(|(device, _)| **device != undo.committer)
+            .values()
+            .filter(|verdict| verdict.account != undo.account)
     };
-    if others().any(|(_, verdict)| verdict.merged) {
+    if others().any(|verdict| verdict.merged) {
         return Judgement::Stands;
     }
-    let refusing: BTreeSet<AccountId> = others()
-        .map(|(_, verdict)| verdict.account)
-        .filter(|account| *account != undo.account)
-        .collect();
+    let refusing: BTreeSet<AccountId> = others().map(|verdict| verdict.account).collect();
     let others = usize::try_from(undo.others).unwrap_or(usize::MAX);
     if !refusing.is_empty() && refusing.len() >= REFUSING_ACCOUNTS.min(others) {
         Judgement::Void
@@ -391,5 +389,12 @@ mod tests {
 
         assert_eq!(judge(&undo(2), &own), Judgement::Open);
         assert_eq!(judge(&undo(0), &own), Judgement::Stands);
+    }
+
+    #[test]
+    fn another_device_of_the_committer_cannot_make_its_commit_stand() {
+        let given = verdicts(&[(2, 2, false), (4, 3, false), (6, 1, true)]);
+
+        assert_eq!(judge(&undo(2), &given), Judgement::Void);
     }
 }
