@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
-use thirtyfour::{DesiredCapabilities, WebDriver};
+use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver};
 
 const FLAGS: [&str; 9] = [
     "--headless=new",
@@ -62,16 +61,15 @@ impl Station {
     /// # Errors
     /// If the browser does not start.
     pub async fn browser(&self, profile: &str) -> Result<WebDriver> {
+        // The driver is spoken to in clear; its client wants a provider all the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut wanted = DesiredCapabilities::chrome();
         for flag in FLAGS {
             wanted.add_arg(flag)?;
         }
         let folder = self.profile(profile);
         wanted.add_arg(&format!("--user-data-dir={}", folder.display()))?;
-        wanted.insert_base_capability(
-            "goog:loggingPrefs".to_owned(),
-            serde_json::json!({ "browser": "ALL" }),
-        );
+        wanted.set_logging_prefs("browser", LoggingPrefsLogLevel::All)?;
         let driver = WebDriver::builder(self.address.as_str(), wanted)
             .request_timeout(PATIENCE)
             .connect()

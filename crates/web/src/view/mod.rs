@@ -14,6 +14,8 @@ mod thread;
 mod when;
 
 #[cfg(test)]
+mod style_check;
+#[cfg(test)]
 mod well_formed;
 
 pub use composer::{Banner, BannerLine, Button, Composer, Replying};
