@@ -31,19 +31,27 @@ impl Groups {
             Err(GroupError::NotFound) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let Ok(member) = state.member(from) else {
+        let member = state.members.get(&from.device);
+        let Some(member) = member.filter(|row| row.signature_key == from.signature_key) else {
             return Ok(Vec::new());
         };
-        // No cursor beyond what is durable: that number may still name another entry.
-        let seq = cursor.seq.min(cell.durable());
+        // No cursor beyond what is durable: that number may still name another entry. Whoever left
+        // has stored nothing beyond its last entry.
+        let last = member.left.unwrap_or_else(|| cell.durable());
+        let seq = cursor.seq.min(cell.durable()).min(last);
         if seq <= state.progress.cursor(&from.device) || seq < member.joined {
             return Ok(Vec::new());
         }
+        let is_present = member.left.is_none();
         let batch = Batch::new().put(of_group::cursor(&from.device), pack(&seq));
         let mut commit = self.house.store.commit(&part, batch);
         let first = poll!(commit.as_mut());
-        let account = from.account;
-        let delivered = state.progress.acknowledge(from.device, account, seq);
+        let delivered = if is_present {
+            state.progress.acknowledge(from.device, from.account, seq)
+        } else {
+            state.progress.acknowledge_departed(&from.device, seq);
+            None
+        };
         drop(place);
         self.shared.moved().insert(group);
         let _ = match first {

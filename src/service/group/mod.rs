@@ -60,6 +60,8 @@ struct Shared {
     unsent: Mutex<BTreeSet<GroupId>>,
     /// Groups in which something was acknowledged or appended since the last sweep.
     moved: Mutex<BTreeSet<GroupId>>,
+    /// Counts calls of `shrink`.
+    round: AtomicU64,
 }
 
 /// One group's place in memory. The state is absent until loaded, and again after a failed write.
@@ -70,6 +72,8 @@ struct Cell {
     durable: AtomicU64,
     /// Held while the group's outbox is worked through.
     pump: AsyncMutex<()>,
+    /// The round in which it was last asked for.
+    used: AtomicU64,
 }
 
 impl Cell {
@@ -121,19 +125,24 @@ impl Groups {
         })
     }
 
-    /// Drops what is in memory of groups that nobody uses at this moment. It is all in the store.
+    /// Drops what is in memory of groups that nobody used between the last two calls. It is all in
+    /// the store.
     pub fn shrink(&self) {
-        self.shared
-            .cells()
-            .retain(|_, cell| Arc::strong_count(cell) > 1);
+        let round = self.shared.round.fetch_add(1, Ordering::Relaxed);
+        self.shared.cells().retain(|_, cell| {
+            Arc::strong_count(cell) > 1 || cell.used.load(Ordering::Relaxed) >= round
+        });
     }
 
     fn cell(&self, group: &GroupId) -> Arc<Cell> {
+        let round = self.shared.round.load(Ordering::Relaxed);
         let mut cells = self.shared.cells();
         if cells.len() >= CELLS_MAX && !cells.contains_key(group) {
             cells.retain(|_, cell| Arc::strong_count(cell) > 1);
         }
-        cells.entry(*group).or_default().clone()
+        let cell = cells.entry(*group).or_default().clone();
+        cell.used.store(round, Ordering::Relaxed);
+        cell
     }
 
     /// The group's state, read from the store if it is not in memory.
@@ -285,7 +294,11 @@ impl State {
                 (*device, row.account, stored.max(row.joined))
             })
             .collect();
-        self.progress = Progress::of(places);
+        let departed = self.members.iter().filter_map(|(device, row)| {
+            let stored = cursor(device).unwrap_or_default().max(row.joined);
+            Some((*device, (stored, row.left?)))
+        });
+        self.progress = Progress::with_departed(places, departed.collect());
     }
 }
 

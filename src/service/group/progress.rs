@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub struct Progress {
     cursors: BTreeMap<DeviceId, Seq>,
+    /// Devices that left: how far each has stored the log, and how far it may read.
+    departed: BTreeMap<DeviceId, (Seq, Seq)>,
     accounts: BTreeMap<AccountId, Seq>,
     delivered: Seq,
 }
@@ -14,7 +16,18 @@ pub struct Progress {
 impl Progress {
     /// Starts over: the devices present, each with its account and where it stands.
     pub fn of(places: impl IntoIterator<Item = (DeviceId, AccountId, Seq)>) -> Self {
-        let mut progress = Self::default();
+        Self::with_departed(places, BTreeMap::new())
+    }
+
+    /// As `of`, with those who left: where each stands and the last entry it may read.
+    pub fn with_departed(
+        places: impl IntoIterator<Item = (DeviceId, AccountId, Seq)>,
+        departed: BTreeMap<DeviceId, (Seq, Seq)>,
+    ) -> Self {
+        let mut progress = Self {
+            departed,
+            ..Self::default()
+        };
         for (device, account, seq) in places {
             progress.cursors.insert(device, seq);
             let best = progress.accounts.entry(account).or_default();
@@ -39,8 +52,17 @@ impl Progress {
         }
     }
 
+    /// A device that left has stored what it may read up to `seq`.
+    pub fn acknowledge_departed(&mut self, device: &DeviceId, seq: Seq) {
+        if let Some((stored, left)) = self.departed.get_mut(device) {
+            *stored = seq.min(*left).max(*stored);
+        }
+    }
+
     pub fn cursor(&self, device: &DeviceId) -> Seq {
-        self.cursors.get(device).copied().unwrap_or_default()
+        let departed = self.departed.get(device).map(|(stored, _)| stored);
+        let present = self.cursors.get(device);
+        present.or(departed).copied().unwrap_or_default()
     }
 
     /// Every account has a device that stored everything up to here.
@@ -48,9 +70,14 @@ impl Progress {
         self.delivered
     }
 
-    /// Every device has stored everything up to here.
+    /// Every device has stored everything up to here, as far as it may read it.
     pub fn stored_by_all(&self) -> Seq {
-        self.cursors.values().min().copied().unwrap_or_default()
+        let departed = self.departed.values();
+        let waited_for = departed
+            .filter(|(stored, left)| stored < left)
+            .map(|(stored, _)| stored);
+        let present = self.cursors.values();
+        present.chain(waited_for).min().copied().unwrap_or_default()
     }
 
     fn raise(&mut self, account: AccountId, seq: Seq) -> Option<Seq> {
@@ -109,6 +136,18 @@ mod tests {
             Seq::NONE,
             "device 3 has nothing yet"
         );
+    }
+
+    #[test]
+    fn what_a_departed_device_may_still_read_is_waited_for() {
+        let places = [(device(1), account(1), Seq::new(9))];
+        let departed = BTreeMap::from([(device(2), (Seq::new(3), Seq::new(5)))]);
+        let mut progress = Progress::with_departed(places, departed);
+
+        assert_eq!(progress.stored_by_all(), Seq::new(3));
+        assert_eq!(progress.delivered(), Seq::new(9), "it is no longer of the group");
+        progress.acknowledge_departed(&device(2), Seq::new(7));
+        assert_eq!(progress.stored_by_all(), Seq::new(9));
     }
 
     #[test]

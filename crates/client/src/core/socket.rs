@@ -265,7 +265,7 @@ impl Core {
         let mut cursors = Vec::new();
         for (group, conversation) in &mut self.conversations {
             let seq = conversation.record.cursor;
-            if seq > conversation.acknowledged && seq > Seq::NONE && !conversation.is_over() {
+            if seq > conversation.acknowledged && seq > Seq::NONE {
                 conversation.acknowledged = seq;
                 cursors.push(Cursor { group: *group, seq });
             }
