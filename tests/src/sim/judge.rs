@@ -340,7 +340,10 @@ impl<'a> Room<'a> {
             return;
         };
         let could_open = stay.since <= chapter.seq && stay.since_epoch <= chapter.epoch;
-        if could_open && !self.is_excused(side, stay, chapter) {
+        let excused = self.is_excused(side, stay, chapter)
+            || self.never_entered(side)
+            || self.is_of_a_void_epoch(chapter);
+        if could_open && !excused {
             let line = format!(
                 "{} at {} of {} (epoch {}) never reached {}, there since {}",
                 said.text, chapter.seq, self.group, chapter.epoch, side.name, stay.since
@@ -360,6 +363,23 @@ impl<'a> Room<'a> {
             .filter_map(|later| later.roster.get(&side.device))
             .any(|again| again.since > stay.since);
         entered_anew && side.has_entered_anew()
+    }
+
+    /// A device that was removed before it opened its Welcome was never there as far as it knows.
+    fn never_entered(&self, side: &Side) -> bool {
+        let last = self.history.last();
+        let is_out = last.is_some_and(|last| !last.roster.contains_key(&side.device));
+        is_out && side.items.is_empty()
+    }
+
+    /// Made in an epoch that was taken back: only whoever spoiled its commit was ever in it.
+    fn is_of_a_void_epoch(&self, chapter: &Chapter) -> bool {
+        let void = self.history.chapters.iter().filter(|void| void.is_void);
+        void.filter(|void| void.epoch_after == chapter.epoch && void.seq < chapter.seq)
+            .any(|void| {
+                let mut later = self.history.chapters.iter();
+                later.any(|end| end.voids == Some(void.seq) && end.seq > chapter.seq)
+            })
     }
 
     fn chapter(&self, seq: Seq) -> Option<&Chapter> {

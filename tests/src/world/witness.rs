@@ -48,6 +48,8 @@ pub struct Chapter {
     pub roster: Roster,
     /// A commit that a later entry took back.
     pub is_void: bool,
+    /// The commit that a void entry took back.
+    pub voids: Option<Seq>,
     pub story: String,
 }
 
@@ -196,6 +198,9 @@ impl Narrator {
                 EntryKind::Void => self.void(entry),
             };
             self.close(*seq, entry.kind, entry.epoch, story);
+            if let Some(chapter) = self.history.chapters.last_mut() {
+                chapter.voids = entry.voids;
+            }
         }
         self.history
     }
@@ -208,6 +213,7 @@ impl Narrator {
             epoch_after: self.group.epoch(),
             roster: self.roster.clone(),
             is_void: false,
+            voids: None,
             story,
         });
     }
