@@ -123,8 +123,8 @@ impl<V: Vault> Driver<V> {
         }
     }
 
-    /// Gives a command and then does all that can be done now, without a socket; one that was open
-    /// is opened again afterwards.
+    /// Gives a command and, unless the core refuses it, does all that can be done now. That is done
+    /// without a socket; one that was open is opened again afterwards.
     ///
     /// # Errors
     /// When storage fails, or the server takes too long.
@@ -134,6 +134,10 @@ impl<V: Vault> Driver<V> {
             self.feed(Input::Command(Command::Disconnect))?;
         }
         let mut notices = self.feed(Input::Command(command))?;
+        let is_refused = |notice: &Notice| matches!(notice, Notice::Refused { .. });
+        if notices.iter().any(is_refused) {
+            return self.reconnect().map(|()| notices);
+        }
         notices.extend(self.feed(Input::Command(Command::SyncOnce))?);
         let settling = async {
             while !notices.contains(&Notice::Settled) {
@@ -143,9 +147,7 @@ impl<V: Vault> Driver<V> {
         };
         let done: Result<Result<(), DriverError>, _> =
             tokio::time::timeout(SETTLE_TIMEOUT, settling).await;
-        if self.live {
-            self.feed(Input::Command(Command::Connect))?;
-        }
+        self.reconnect()?;
         match done {
             Ok(done) => done.map(|()| notices),
             Err(_) => Err(DriverError::Slow),
@@ -162,6 +164,14 @@ impl<V: Vault> Driver<V> {
     #[must_use]
     pub const fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()
+    }
+
+    /// Goes on being connected, if that is wanted.
+    fn reconnect(&mut self) -> Result<(), DriverError> {
+        if self.live {
+            self.feed(Input::Command(Command::Connect))?;
+        }
+        Ok(())
     }
 
     fn reply(

@@ -172,11 +172,23 @@ impl Session {
         }
     }
 
-    /// The message that is meant; loads as much of the conversation as that takes.
+    /// The message that is meant, on this device already or after asking the server.
     ///
     /// # Errors
-    /// [`Failure::NotFound`] if it is not on this device.
-    pub fn message(&mut self, group: GroupId, typed: &str) -> Result<MessageId, Failure> {
+    /// [`Failure::NotFound`], or [`Failure::Unreachable`] if the server could not be asked.
+    pub async fn message(&mut self, group: GroupId, typed: &str) -> Result<MessageId, Failure> {
+        match self.stored_message(group, typed) {
+            Err(Failure::NotFound(_)) if !self.offline => {
+                self.sync().await?;
+                let found = self.stored_message(group, typed);
+                found.map_err(|error| self.reached().err().unwrap_or(error))
+            }
+            stored => stored,
+        }
+    }
+
+    /// Loads as much of the conversation as finding a message takes.
+    fn stored_message(&mut self, group: GroupId, typed: &str) -> Result<MessageId, Failure> {
         self.driver.command(Command::OpenThread(group))?;
         loop {
             match find::message(&self.message_ids(group), typed) {

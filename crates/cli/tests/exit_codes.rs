@@ -1,5 +1,7 @@
 //! What scripts rely on without any server: exit codes, and sentences that say what to do.
 
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
 use roost_wire::InviteId;
 use roost_wire::link::InviteLink;
 use rustls::pki_types::PrivateKeyDer;
@@ -59,6 +61,18 @@ fn a_link_that_is_none_is_refused() {
     );
 
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+}
+
+#[test]
+fn a_new_device_asks_to_be_linked_without_a_server_and_refuses_a_foreign_grant() {
+    let home = tempfile::tempdir().unwrap();
+
+    let request = run(home.path(), &["link", "request", "https://localhost:1"]);
+    let foreign = run(home.path(), &["link", "accept", "bm90IGEgZ3JhbnQ"]);
+
+    assert_eq!(request.status.code(), Some(0), "{}", stderr(&request));
+    assert!(request.stdout.len() > 100);
+    assert_eq!(foreign.status.code(), Some(3), "{}", stderr(&foreign));
 }
 
 #[test]

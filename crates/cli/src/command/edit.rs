@@ -9,7 +9,7 @@ pub(super) async fn run(session: &mut Session, task: Edit) -> Result<(), Failure
     let group = session.group(&task.conversation).await?;
     let command = Command::Edit {
         group,
-        message: session.message(group, &task.message)?,
+        message: session.message(group, &task.message).await?,
         text: task.text,
     };
     session.settle(command, Some(group)).await?;

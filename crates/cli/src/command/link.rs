@@ -18,11 +18,11 @@ pub(super) async fn run(
                 session.home().keep_authority(ca)?;
             }
             let origin = server.trim_end_matches('/').to_owned();
-            tell(session, Command::RequestLink { origin }, out).await
+            tell(session, Command::RequestLink { origin }, out)
         }
         Link::Grant { request } => {
             session.need_account()?;
-            tell(session, Command::GrantLink { request }, out).await
+            tell(session, Command::GrantLink { request }, out)
         }
         Link::Accept { grant } => {
             session.settle(Command::AcceptLink { grant }, None).await?;
@@ -33,13 +33,16 @@ pub(super) async fn run(
     }
 }
 
-/// Prints the text that goes to the other device.
-async fn tell(session: &mut Session, command: Command, out: &mut Output) -> Result<(), Failure> {
-    for notice in session.settle(command, None).await? {
-        if let Notice::LinkRequest { text } | Notice::LinkGrant { text } = notice {
-            return Ok(out.line(&text, &json!({"text": text}))?);
+/// Prints the text that goes to the other device; the server has no part in making it.
+fn tell(session: &mut Session, command: Command, out: &mut Output) -> Result<(), Failure> {
+    for notice in session.driver().command(command)? {
+        match notice {
+            Notice::LinkRequest { text } | Notice::LinkGrant { text } => {
+                return Ok(out.line(&text, &json!({"text": text}))?);
+            }
+            Notice::Refused { reason } => return Err(Failure::Refused(reason)),
+            _ => {}
         }
     }
-    session.reached()?;
     Err(Failure::Broken("there is nothing to pass on".into()))
 }

@@ -7,7 +7,7 @@ use roost_client::Command;
 pub(super) async fn run(session: &mut Session, task: React) -> Result<(), Failure> {
     session.need_account()?;
     let group = session.group(&task.conversation).await?;
-    let message = session.message(group, &task.message)?;
+    let message = session.message(group, &task.message).await?;
     let emoji = task.emoji;
     let command = if task.remove {
         Command::Unreact {

@@ -20,7 +20,7 @@ pub(super) async fn run(
         Target::Nobody(account) => start(session, account).await?,
     };
     let reply_to = match &task.reply_to {
-        Some(typed) => Some(session.message(group, typed)?),
+        Some(typed) => Some(session.message(group, typed).await?),
         None => None,
     };
     let command = Command::Send {
