@@ -161,6 +161,10 @@ fn story_with_a_crash(nth: usize, after: bool) {
     world.settle();
     world.settle();
 
+    assert!(
+        world.has_crashed(0),
+        "the story is shorter than {nth} effects"
+    );
     let said = ["one", "two", "three"];
     assert_eq!(
         world.texts(1, group),

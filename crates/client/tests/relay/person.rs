@@ -191,6 +191,10 @@ impl World {
         self.people[at].crash = Some((nth, after));
     }
 
+    pub fn has_crashed(&self, at: usize) -> bool {
+        self.people[at].crash.is_none()
+    }
+
     /// Lets time pass, in seconds.
     pub fn pass(&mut self, seconds: u64) {
         self.now = self.now.plus_millis(seconds * 1_000);
@@ -221,7 +225,7 @@ impl World {
     fn carry(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
         self.carried += 1;
         if let Some(every) = self.damage
-            && self.carried % every == 0
+            && self.carried.is_multiple_of(every)
             && !bytes.is_empty()
         {
             let at = (self.carried.wrapping_mul(2_654_435_761) as usize) % bytes.len();
