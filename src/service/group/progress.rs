@@ -14,12 +14,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts over: the devices present, each with its account and where it stands.
-    pub fn of(places: impl IntoIterator<Item = (DeviceId, AccountId, Seq)>) -> Self {
-        Self::with_departed(places, BTreeMap::new())
-    }
-
-    /// As `of`, with those who left: where each stands and the last entry it may read.
+    /// Starts over: the devices present, each with its account and where it stands, and those who
+    /// left, each with where it stands and the last entry it may read.
     pub fn with_departed(
         places: impl IntoIterator<Item = (DeviceId, AccountId, Seq)>,
         departed: BTreeMap<DeviceId, (Seq, Seq)>,
@@ -111,11 +107,12 @@ mod tests {
     }
 
     fn two_accounts() -> Progress {
-        Progress::of([
+        let places = [
             (device(1), account(1), Seq::NONE),
             (device(2), account(2), Seq::NONE),
             (device(3), account(2), Seq::NONE),
-        ])
+        ];
+        Progress::with_departed(places, BTreeMap::new())
     }
 
     #[test]
@@ -145,7 +142,11 @@ mod tests {
         let mut progress = Progress::with_departed(places, departed);
 
         assert_eq!(progress.stored_by_all(), Seq::new(3));
-        assert_eq!(progress.delivered(), Seq::new(9), "it is no longer of the group");
+        assert_eq!(
+            progress.delivered(),
+            Seq::new(9),
+            "it is no longer of the group"
+        );
         progress.acknowledge_departed(&device(2), Seq::new(7));
         assert_eq!(progress.stored_by_all(), Seq::new(9));
     }

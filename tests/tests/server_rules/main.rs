@@ -1,0 +1,7 @@
+//! The server's rules through its front door, without a network: what it accepts, what it refuses,
+//! and who gets what.
+
+mod delivery;
+mod hostile_accounts;
+mod hostile_garbage;
+mod kit;
