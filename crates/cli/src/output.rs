@@ -272,6 +272,10 @@ pub fn event(core: &Core, event: &EventView) -> (String, Value) {
             "rejoined",
             "this device joined again; what was said meanwhile is not on it".to_owned(),
         ),
+        EventKind::FoundHere { who } => (
+            "found_here",
+            format!("{} is here since this device joined again", name(who)),
+        ),
         EventKind::KeyChanged { who } => (
             "key_changed",
             format!(

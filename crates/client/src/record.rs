@@ -3,6 +3,7 @@
 
 use crate::content::MessageId;
 use minicbor::{Decode, Encode};
+use roost_wire::link::InviterPrint;
 use roost_wire::{
     AccountId, AccountKey, DeviceId, DisplayName, EntryHash, Epoch, InboxSeq, Incarnation,
     InviteId, Seconds, Seq, StateCounter,
@@ -89,6 +90,9 @@ pub(crate) struct Invitation {
     pub secret: [u8; 16],
     #[cbor(n(2), with = "minicbor::bytes")]
     pub grant: Vec<u8>,
+    /// Whose account key the link names.
+    #[n(3)]
+    pub inviter: Option<InviterPrint>,
 }
 
 /// A commit that this device had to refuse.
@@ -170,6 +174,22 @@ pub(crate) struct ConversationRecord {
     /// This device's own SelfRemove and its epoch.
     #[n(23)]
     pub leave: Option<SealedRecord>,
+    /// When this device last entered anew because it could not decrypt.
+    #[n(24)]
+    pub re_entry: Option<ReEntryRecord>,
+    /// Entries behind a refused commit were passed over unread.
+    #[cbor(n(25), default)]
+    pub passed_over: bool,
+}
+
+/// Repairs by entering anew, so that nobody can cause them without end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct ReEntryRecord {
+    #[n(0)]
+    pub at: Seconds,
+    #[n(1)]
+    pub times: u32,
 }
 
 /// A member as of the last epoch that was seen.
@@ -410,6 +430,9 @@ pub(crate) enum EventRecord {
         #[n(1)]
         name: DisplayName,
     },
+    /// Was there when this device entered anew, and had not been before.
+    #[n(10)]
+    FoundHere(#[n(0)] AccountId),
 }
 
 /// A first device that has not been accepted by the server yet.

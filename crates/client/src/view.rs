@@ -206,6 +206,10 @@ pub enum EventKind {
     MessagesMayBeMissing {
         from: Option<AccountId>,
     },
+    /// Was there when this device entered anew, and had not been before: look who it is.
+    FoundHere {
+        who: AccountId,
+    },
     /// This device had to enter anew: what was said meanwhile is not on it.
     Rejoined,
     /// The account's key changed without a valid rotation.

@@ -404,3 +404,61 @@ fn link_text(world: &World, at: usize) -> String {
     });
     text.expect("a text to carry over")
 }
+
+#[test]
+fn garbage_that_any_member_can_send_leads_to_one_repair_and_then_to_a_pause() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    world.say(0, group, "genuine");
+    world.settle();
+    let genuine = world.relay.last_body(&group);
+
+    for mark in 1..=9 {
+        let mut garbage = genuine.clone();
+        *garbage.last_mut().unwrap() ^= mark;
+        world.relay.plant(&group, EntryKind::Message, garbage);
+        world.settle();
+        world.settle();
+    }
+    world.say(0, group, "still talking");
+    world.settle();
+    world.settle();
+
+    let repairs = world.troubles(1);
+    assert!(repairs.contains(&(Trouble::StateLost, 1)), "{repairs:?}");
+    assert_eq!(world.texts(1, group).last().unwrap(), "still talking");
+}
+
+#[test]
+fn who_is_new_after_entering_anew_is_shown_and_gets_nothing_unasked() {
+    let mut world = World::with(&["Ada", "Ben", "Cleo"]);
+    let group = world.group(0, "Hikers", &[1]);
+    let cleo = world.people[2].account();
+    world.people[1].offline = true;
+    let secret = world.say(1, group, "for Ada alone");
+    world.tell(
+        0,
+        Command::AddMembers {
+            group,
+            accounts: vec![cleo],
+        },
+    );
+    world.sync(0);
+    world.relay.incarnation = Incarnation::new(2);
+
+    world.people[1].offline = false;
+    for person in &mut world.people {
+        person.restart();
+    }
+    world.settle();
+    world.settle();
+
+    let found = EventKind::FoundHere { who: cleo };
+    assert!(has_event(&mut world, 1, group, &found));
+    assert!(world.texts(2, group).is_empty());
+
+    let message = secret;
+    world.tell(1, Command::Retry { group, message });
+    world.settle();
+    assert_eq!(world.texts(2, group), ["for Ada alone"]);
+}

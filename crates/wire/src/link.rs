@@ -4,6 +4,7 @@
 //! of the inviter's account key, and the group's name.
 
 use crate::{AccountKey, InviteId, Malformed, text};
+use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 
 const WHAT: Malformed = Malformed::Invalid {
@@ -13,8 +14,9 @@ const LINK_BYTES: usize = 1024;
 const GROUP_NAME_BYTES: usize = 160;
 
 /// First 16 bytes of the SHA-256 of the inviter's account key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InviterPrint([u8; 16]);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct InviterPrint(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);
 
 impl InviterPrint {
     #[must_use]

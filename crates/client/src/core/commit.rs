@@ -48,6 +48,12 @@ impl Core {
                 }
                 let after = self.mls.leaves(group).unwrap_or_default();
                 let changes = changes_of(&before, &after, &commit);
+                // Whoever comes back counts on from where nobody here listened.
+                for leaf in &after {
+                    if before.iter().all(|known| known.device() != leaf.device()) {
+                        self.forget_heard_of(group, &leaf.device());
+                    }
+                }
                 self.on_merged(group, entry, &changes, turn);
             }
             Ok(_) | Err(_) => self.refuse_commit(group, entry, turn),
@@ -74,6 +80,7 @@ impl Core {
             return;
         }
         self.note_roster(group, turn);
+        self.ask_again_to_leave(group, turn);
         let own = self.is_own_commit(changes);
         if let Some(conversation) = self.change(group) {
             conversation.last_commit = Some(entry.time);
@@ -85,6 +92,17 @@ impl Core {
             }
         }
         self.welcome_newcomers(group, changes, turn);
+    }
+
+    /// A commit that let nobody go has made the request to leave void: it is made anew.
+    pub(super) fn ask_again_to_leave(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        let leaving = self
+            .conversations
+            .get(group)
+            .is_some_and(|found| found.record.leaving);
+        if leaving && !self.has_wish(group, &Wish::Leave) {
+            self.intend(group, Wish::Leave, 0, turn);
+        }
     }
 
     /// An own commit that came back is done; one that another commit overtook is derived anew.

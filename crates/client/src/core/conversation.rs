@@ -85,7 +85,9 @@ impl Conversation {
             members: Vec::new(),
             logged_name: None,
             lost: 0,
+            passed_over: false,
             leave: None,
+            re_entry: None,
         })
     }
 
@@ -248,6 +250,14 @@ impl Core {
             .put(Table::Conversations, key, &HeardRecord { counter });
         if let Some(conversation) = self.conversations.get_mut(group) {
             conversation.heard.insert(device, counter);
+        }
+    }
+
+    pub(super) fn forget_heard_of(&mut self, group: &GroupId, device: &DeviceId) {
+        let conversation = self.conversations.get_mut(group);
+        if conversation.is_some_and(|found| found.heard.remove(device).is_some()) {
+            let key = group_key(group, HEARD, device.as_bytes());
+            self.vault.delete(Table::Conversations, key);
         }
     }
 

@@ -4,6 +4,7 @@
 //! one transaction, and is thrown away when the race was lost.
 
 use super::Core;
+use super::believe::strangers;
 use super::net::Call;
 use super::turn::Turn;
 use crate::group::{Bundle, Entered, Leaf};
@@ -42,7 +43,9 @@ impl Core {
         self.set_welcome(group, None);
         let joined = self.mls.join(group, &welcome.welcome, tree.tree.as_bytes());
         match joined {
-            Ok(entered) if self.may_reach_us(&entered) => {
+            Ok(entered)
+                if self.may_reach_us(&entered) && self.is_believable(group, &entered.shown()) =>
+            {
                 self.settle_in(group, seq, entered, turn);
             }
             Ok(_) | Err(_) => {
@@ -141,11 +144,11 @@ impl Core {
             .mls
             .stage_entry(group, &parts, proof.as_ref(), bundle.time)
         {
-            Ok(staged) => {
+            Ok((staged, shown)) if self.is_believable(group, &shown) => {
                 self.count_state();
                 self.set_entry(group, Some(staged));
             }
-            Err(_) => {
+            Ok(_) | Err(_) => {
                 self.troubles.count(Trouble::BadAnswer);
                 let jitter = turn.below(5_000);
                 self.net.cool(Call::Info(*group), turn.now, None, jitter);
@@ -222,14 +225,18 @@ impl Core {
         let record = &mut conversation.record;
         let again = std::mem::take(&mut record.rejoining);
         let by_link = record.invitation.take().is_some();
-        let skipped = again && seq.get() > record.cursor.get().saturating_add(1);
+        let passed_over = std::mem::take(&mut record.passed_over);
+        let skipped =
+            again && (passed_over || seq.get() > record.cursor.get().saturating_add(1));
+        let strangers = strangers(&record.members, &entered.leaves, me);
         record.stage = Stage::Live;
         record.cursor = seq;
         record.entered = entered.epoch;
         record.hashes.clear();
         record.update_due = Some(due);
         record.refused = None;
-        record.leaving = false;
+        // A repair does not make up anybody's mind.
+        record.leaving &= again;
         record.lost = 0;
         record.leavers = 0;
         record.leave = None;
@@ -243,9 +250,12 @@ impl Core {
         conversation.followed = false;
         conversation.undecryptable = 0;
         conversation.signal_keys.clear();
-        self.forget_heard(group);
+        if skipped || !again {
+            self.forget_heard(group);
+        }
         self.unseal_all(group);
         self.note_roster(group, turn);
+        self.ask_again_to_leave(group, turn);
         let by = entered.adder.map(|adder| adder.account());
         let event = match (again, by_link, me) {
             (true, _, _) if skipped => Some(EventRecord::Rejoined),
@@ -256,6 +266,7 @@ impl Core {
         if let Some(event) = event {
             self.append_event(group, event, Some(seq), now);
         }
+        self.meet_strangers(group, &strangers, seq, now);
         turn.notify(Notice::ConversationsChanged);
     }
 

@@ -135,9 +135,13 @@ impl Core {
             // Seen already, under another number.
         } else if entry.kind == EntryKind::Void {
             self.on_void(group, &entry, turn);
-        } else if entry.epoch < entered || (stuck.is_some() && !self.is_unaffected(group, &entry)) {
-            // What is from before this device entered is not for it; what hangs on a refused
-            // commit waits for the verdict.
+        } else if entry.epoch < entered {
+            // From before this device entered: not for it.
+        } else if stuck.is_some() && !self.is_unaffected(group, &entry) {
+            // It hangs on a refused commit: gone with it, or missed if that commit stands.
+            if let Some(conversation) = self.change(group) {
+                conversation.record.passed_over = true;
+            }
         } else {
             self.on_body(group, entry, turn);
         }
@@ -180,6 +184,9 @@ impl Core {
         let refused = conversation.record.refused;
         if refused.is_some_and(|refused| Some(refused.seq) == entry.voids) {
             conversation.record.refused = None;
+            conversation.record.passed_over = false;
+            // The server may have taken the commit for the end of this device's membership.
+            conversation.followed = false;
             turn.notify(Notice::ConversationsChanged);
             return;
         }

@@ -5,6 +5,7 @@
 //! what is under way which requests to make next, so that a restart goes on where it was.
 
 mod account;
+mod believe;
 mod commit;
 mod conversation;
 mod derive;

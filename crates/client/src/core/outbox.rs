@@ -359,6 +359,14 @@ impl Core {
         }
     }
 
+    /// Keeps what is not sent until the person says again that it should be.
+    pub(super) fn hold_outbox(&mut self, group: &GroupId, reason: &str) {
+        let waiting: Vec<u64> = self.outbox_of(group).map(|(index, _)| index).collect();
+        for index in waiting {
+            self.fail_message(group, index, reason);
+        }
+    }
+
     pub(super) fn drop_outbox(&mut self, group: &GroupId, index: u64) {
         if self.outbox.remove(&(*group, index)).is_some() {
             self.vault.delete(Table::Outbox, indexed_key(group, index));

@@ -41,7 +41,10 @@ impl Core {
             person.changed = true;
             self.warn_of(account, group, turn);
         }
-        person.name = claims.name.clone();
+        // A name comes only with the key that the account is known by.
+        if person.key == claims.account_key {
+            person.name = claims.name.clone();
+        }
         self.set_person(account, person, turn);
     }
 

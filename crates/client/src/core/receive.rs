@@ -5,13 +5,19 @@ use super::turn::Turn;
 use crate::content::{Item, MessageId, MimiContent, RoomUri, Trail, UserUri};
 use crate::group::{GroupError, Leaf};
 use crate::notice::Notice;
-use crate::record::{EventRecord, TimelineRecord};
+use crate::record::{EventRecord, ReEntryRecord, TimelineRecord};
 use crate::repair::Trouble;
 use roost_wire::log::LogEntry;
-use roost_wire::{AccountId, DisplayName, GroupId};
+use roost_wire::{AccountId, DisplayName, GroupId, Seconds};
 
 /// Messages of one epoch that could not be decrypted, after which the group is entered anew.
 const UNDECRYPTABLE_MAX: u32 = 3;
+
+/// Seconds before the next repair of this kind: an hour, two, four … a day.
+fn re_entry_pause(times: u32) -> u64 {
+    let hours = 1u64.checked_shl(times.saturating_sub(1)).unwrap_or(24);
+    hours.min(24).saturating_mul(3_600)
+}
 
 impl Core {
     pub(super) fn on_message(
@@ -28,11 +34,17 @@ impl Core {
         match self.mls.open(group, body) {
             Ok(opened) => {
                 let content = opened.content.to_vec();
+                if let Some(conversation) = self.conversations.get_mut(group) {
+                    conversation.undecryptable = 0;
+                }
                 self.on_content(group, entry, &opened.sender, content, turn);
             }
             Err(GroupError::FromSelf) => {
                 self.mls.forget(group);
                 self.trouble(group, Trouble::OwnMessageUnknown, turn);
+                // Another copy of this profile may be sending; or a member forged the sender, which
+                // members can. Signing in again tells which: the server knows the newest state.
+                self.net.token = None;
             }
             Err(_) if self.is_ahead(group, entry.epoch) => {
                 self.enter_anew(group, Trouble::StateLost, turn);
@@ -77,9 +89,26 @@ impl Core {
             return;
         };
         conversation.undecryptable = conversation.undecryptable.saturating_add(1);
-        if conversation.undecryptable >= UNDECRYPTABLE_MAX {
+        if conversation.undecryptable >= UNDECRYPTABLE_MAX && self.may_re_enter(group, entry.time) {
             self.enter_anew(group, Trouble::StateLost, turn);
         }
+    }
+
+    /// Any member can send what nobody can open, so this repair waits twice as long each time.
+    fn may_re_enter(&mut self, group: &GroupId, now: Seconds) -> bool {
+        let Some(conversation) = self.change(group) else {
+            return false;
+        };
+        let times = match conversation.record.re_entry {
+            None => 0,
+            Some(last) if now < last.at.plus(re_entry_pause(last.times)) => return false,
+            Some(last) => last.times,
+        };
+        conversation.record.re_entry = Some(ReEntryRecord {
+            at: now,
+            times: times.saturating_add(1),
+        });
+        true
     }
 
     fn on_content(

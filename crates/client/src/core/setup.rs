@@ -320,6 +320,7 @@ impl Core {
                 invite: link.invite,
                 secret: link.secret,
                 grant,
+                inviter: link.inviter,
             });
             self.provisional_name(&group, name, invitation);
         }

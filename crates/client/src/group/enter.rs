@@ -3,6 +3,7 @@
 //! Owns what is checked before a group is believed: its id, policy, suite, server and external
 //! senders. What was staged replaces the old state only when the server has accepted it.
 
+use super::roster::leaves_of;
 use super::{GroupError, GroupStore, Leaf, Mls, parse};
 use crate::port::{Row, Table};
 use minicbor::{Decode, Encode};
@@ -41,6 +42,12 @@ struct StagedRow {
     value: Vec<u8>,
 }
 
+/// A group as it was shown, before anything of it is believed.
+pub(crate) struct Shown {
+    pub policy: GroupPolicy,
+    pub leaves: Vec<Leaf>,
+}
+
 /// What was learnt by entering.
 pub(crate) struct Entered {
     pub policy: GroupPolicy,
@@ -50,6 +57,15 @@ pub(crate) struct Entered {
     pub epoch: Epoch,
     /// By a key package that others may have used too: fresh keys are due at once.
     pub by_last_resort: bool,
+}
+
+impl Entered {
+    pub(crate) fn shown(&self) -> Shown {
+        Shown {
+            policy: self.policy.clone(),
+            leaves: self.leaves.clone(),
+        }
+    }
 }
 
 impl Mls {
@@ -91,7 +107,7 @@ impl Mls {
         bundle: &Bundle,
         proof: Option<&JoinProof>,
         now: Seconds,
-    ) -> Result<Staged, GroupError> {
+    ) -> Result<(Staged, Shown), GroupError> {
         let info = parse(&bundle.group_info, limit::GROUP_INFO_BYTES, "GroupInfo")?;
         if info.group_id() != Some(group.as_bytes()) {
             return Err(RuleError::OtherGroup.into());
@@ -109,17 +125,21 @@ impl Mls {
             builder = builder.with_custom_proposal(proof.to_proposal());
         }
         let (mut entered, commit) = builder.build(info)?;
-        self.check(&entered)?;
+        let shown = Shown {
+            policy: self.check(&entered)?,
+            leaves: leaves_of(&entered)?,
+        };
         staging.put_tree(group, entered.export_tree().to_bytes()?);
         entered.write_to_storage_without_ratchet_tree()?;
         let group_info = entered.group_info_message_allowing_ext_commit(false)?;
         let rows = staging.export(group).into_iter().map(StagedRow::from);
-        Ok(Staged {
+        let staged = Staged {
             rows: rows.collect(),
             commit: commit.to_bytes()?,
             group_info: group_info.to_bytes()?,
             epoch: Epoch::new(entered.current_epoch()),
-        })
+        };
+        Ok((staged, shown))
     }
 
     /// Puts a staged group in place of the old state.

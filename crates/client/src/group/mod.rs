@@ -9,7 +9,7 @@ mod roster;
 mod seal;
 mod store;
 
-pub(crate) use enter::{Bundle, Entered, Staged};
+pub(crate) use enter::{Bundle, Entered, Shown, Staged};
 pub(crate) use roster::{Leaf, LeafChanges, changes_of};
 pub(crate) use seal::{Addition, Changes, Commit, Signal, SignalKey, signal_epoch};
 pub(crate) use store::GroupStore;

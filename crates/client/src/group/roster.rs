@@ -1,13 +1,13 @@
 //! Who is in a group, and what a commit changed.
 
-use super::{GroupError, Mls};
+use super::{GroupError, Mls, MlsGroup};
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{CommitEffect, CommitMessageDescription, Sender};
 use mls_rs_core::group::Member;
 use roost_mls::credential::Claims;
 use roost_mls::join_proof::JOIN_PROOF_TYPE;
 use roost_mls::{JoinGrant, JoinProof, LeafCredential, RuleError};
-use roost_wire::{AccountId, DeviceId, GroupId};
+use roost_wire::{AccountId, DeviceId, GroupId, SignatureKey};
 use std::collections::BTreeSet;
 
 /// A leaf and what its credential claims.
@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Leaf {
     pub index: u32,
     pub claims: Claims,
+    pub device_key: SignatureKey,
 }
 
 impl Leaf {
@@ -32,6 +33,7 @@ impl Leaf {
         Ok(Self {
             index: member.index,
             claims: (*credential).clone(),
+            device_key: *credential.device_key(),
         })
     }
 }
@@ -55,12 +57,7 @@ pub(crate) struct LeafChanges {
 
 impl Mls {
     pub(crate) fn leaves(&mut self, group: &GroupId) -> Result<Vec<Leaf>, GroupError> {
-        let loaded = self.group(group)?;
-        let roster = loaded.roster();
-        roster
-            .members_iter()
-            .map(|member| Leaf::of(&member))
-            .collect()
+        leaves_of(self.group(group)?)
     }
 
     pub(crate) fn leaf_at(&mut self, group: &GroupId, index: u32) -> Result<Leaf, GroupError> {
@@ -72,6 +69,14 @@ impl Mls {
     pub(crate) fn own_index(&mut self, group: &GroupId) -> Result<u32, GroupError> {
         Ok(self.group(group)?.current_member_index())
     }
+}
+
+pub(super) fn leaves_of(group: &MlsGroup) -> Result<Vec<Leaf>, GroupError> {
+    let roster = group.roster();
+    roster
+        .members_iter()
+        .map(|member| Leaf::of(&member))
+        .collect()
 }
 
 /// Compares the rosters before and after a commit.

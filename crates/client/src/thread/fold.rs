@@ -276,6 +276,7 @@ fn event_kind(event: &EventRecord) -> EventKind {
         },
         EventRecord::Missing(from) => EventKind::MessagesMayBeMissing { from: *from },
         EventRecord::Rejoined => EventKind::Rejoined,
+        EventRecord::FoundHere(who) => EventKind::FoundHere { who: *who },
         EventRecord::KeyChanged(who) => EventKind::KeyChanged { who: *who },
     }
 }

@@ -115,6 +115,7 @@ pub fn lines<'a>(items: &'a [ThreadItem], context: &Context<'_>) -> Vec<Entry<'a
     let now = Local::at(context.now, context.zone);
     let mut days = BTreeSet::new();
     let mut events = BTreeSet::new();
+    let mut added = Added::default();
     let mut block: Option<(AccountId, Seconds)> = None;
     let mut is_new_due = context.new_after.is_some();
     for item in items {
@@ -139,8 +140,10 @@ pub fn lines<'a>(items: &'a [ThreadItem], context: &Context<'_>) -> Vec<Entry<'a
             ThreadItem::Event(event) => {
                 block = None;
                 let key = event_key(event);
-                let text = event_words(event, context);
-                if let Some(text) = text.filter(|_| events.insert(key.clone())) {
+                if !joins_last(&mut lines, &mut added, event, context)
+                    && let Some(text) = event_words(event, context)
+                    && events.insert(key.clone())
+                {
                     lines.push(Entry::Line(Line::Event { key, text }));
                 }
             }
@@ -154,6 +157,41 @@ pub fn lines<'a>(items: &'a [ThreadItem], context: &Context<'_>) -> Vec<Entry<'a
         }
     }
     lines
+}
+
+/// Who added whom in the last line, if it says so.
+type Added = Option<(AccountId, Vec<String>)>;
+
+/// Several people whom one person added are one line.
+fn joins_last(
+    lines: &mut [Entry<'_>],
+    added: &mut Added,
+    event: &EventView,
+    context: &Context<'_>,
+) -> bool {
+    let EventKind::Added { who, by } = &event.kind else {
+        *added = None;
+        return false;
+    };
+    if context.is_direct {
+        return false;
+    }
+    let name = context.names.inner(who);
+    let last = match lines.last_mut() {
+        Some(Entry::Line(Line::Event { text, .. })) => Some(text),
+        Some(Entry::Line(_) | Entry::Message { .. }) | None => None,
+    };
+    match (added.as_mut(), last) {
+        (Some((first, names)), Some(text)) if first == by => {
+            names.push(name);
+            *text = format!("{} added {}", context.names.of(by), listed(names));
+            true
+        }
+        _ => {
+            *added = Some((*by, vec![name]));
+            false
+        }
+    }
 }
 
 fn is_new(item: &ThreadItem, seq: Option<Seq>, after: Option<Seq>) -> bool {
@@ -295,9 +333,126 @@ fn event_words(event: &EventView, context: &Context<'_>) -> Option<String> {
         EventKind::Rejoined => {
             "This browser had to enter anew. What was said in between is not on it.".to_owned()
         }
+        EventKind::FoundHere { who } => format!(
+            "{} is here since this browser entered anew. Make sure that you know who this is.",
+            names.of(who)
+        ),
         EventKind::KeyChanged { who } => format!(
             "The key of {} changed. Ask them in person before you trust what comes next.",
             names.inner(who)
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_client::MessageId;
+
+    const ME: AccountId = AccountId::new([1; 16]);
+    const BEN: AccountId = AccountId::new([2; 16]);
+    const CLEO: AccountId = AccountId::new([3; 16]);
+
+    fn message(seq: u64, sender: AccountId, time: u64) -> ThreadItem {
+        let mut id = [0; 32];
+        id[24..].copy_from_slice(&seq.to_be_bytes());
+        ThreadItem::Message(MessageView {
+            id: MessageId::new(id),
+            seq: Some(Seq::new(seq)),
+            sender,
+            mine: sender == ME,
+            text: "x".to_owned(),
+            reply_to: None,
+            reactions: Vec::new(),
+            state: MessageState::Received,
+            time: Seconds::new(time),
+            edited: false,
+            deleted: false,
+            unknown: false,
+        })
+    }
+
+    fn event(seq: u64, kind: EventKind) -> ThreadItem {
+        let (seq, time) = (Some(Seq::new(seq)), Seconds::new(1));
+        ThreadItem::Event(EventView { kind, seq, time })
+    }
+
+    /// Lines in short: days, events by their words, messages by whether they follow in a block.
+    fn shown(items: &[ThreadItem], new_after: Option<u64>, is_direct: bool) -> Vec<String> {
+        let names = Names::new(&[], &[], Some(ME));
+        let context = Context {
+            names: &names,
+            now: Seconds::new(3 * 86_400),
+            zone: |_| 0,
+            new_after: new_after.map(Seq::new),
+            can_write: true,
+            has_older: false,
+            is_direct,
+        };
+        let short = |entry: &Entry<'_>| match entry {
+            Entry::Line(Line::Day { text, .. } | Line::Event { text, .. }) => text.clone(),
+            Entry::Line(line) => line.key().to_owned(),
+            Entry::Message { more, .. } => if *more { "more" } else { "message" }.to_owned(),
+        };
+        lines(items, &context).iter().map(short).collect()
+    }
+
+    #[test]
+    fn messages_of_one_person_form_a_block_until_somebody_else_or_time_breaks_it() {
+        let items = [
+            message(1, BEN, 10),
+            message(2, BEN, 20),
+            message(3, ME, 30),
+            message(4, BEN, 40),
+            message(5, BEN, 900),
+        ];
+
+        let expected = [
+            "Thursday, 1 January",
+            "message",
+            "more",
+            "message",
+            "message",
+            "message",
+        ];
+        assert_eq!(shown(&items, None, false)[1..], expected[1..]);
+    }
+
+    #[test]
+    fn the_line_stands_above_the_first_message_of_others_that_was_not_seen() {
+        let items = [
+            message(1, BEN, 10),
+            message(2, ME, 20),
+            event(3, EventKind::Left { who: CLEO }),
+            message(4, BEN, 30),
+            message(5, BEN, 31),
+        ];
+
+        let lines = shown(&items, Some(1), false);
+
+        assert_eq!(lines[3..], ["Somebody left", "new-line", "message", "more"]);
+    }
+
+    #[test]
+    fn people_added_together_are_one_line() {
+        let add = |seq, who| event(seq, EventKind::Added { who, by: ME });
+        let items = [add(1, BEN), add(1, CLEO), message(2, ME, 2), add(3, BEN)];
+
+        let lines = shown(&items, None, false);
+
+        let (both, one) = ("You added Somebody and Somebody", "You added Somebody");
+        assert_eq!(lines[1..], [both, "message", one]);
+    }
+
+    #[test]
+    fn between_two_people_nobody_is_added() {
+        let items = [
+            event(1, EventKind::Entered { by: Some(BEN) }),
+            event(2, EventKind::Added { who: ME, by: BEN }),
+        ];
+
+        let lines = shown(&items, None, true);
+
+        assert_eq!(lines[1..], ["Somebody started the conversation"]);
+    }
 }
