@@ -16,6 +16,8 @@ const MARKER = 'roost-account';
 /** @type {Worker} */ let worker;
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let draft;
 let typed = 0;
+/** The conversation whose unsent text was put into the composer. */
+let restored = '';
 /** Whether focus in a field would bring up a keyboard on the screen. */
 let isTouched = matchMedia('(pointer: coarse)').matches;
 
@@ -31,7 +33,7 @@ const acts = {
   title: (text) => { document.title = text; },
   reading: (is) => byId('app-main')?.classList.toggle('reading', is),
   panel,
-  text: (text) => write(() => text),
+  text: restore,
   insert: (text) => write((old, from, to) => old.slice(0, from) + text + old.slice(to)),
   compose: () => { if (!isTouched) byId('text')?.focus(); },
   say: (text) => { const said = byId('said'); if (said) said.textContent = text; },
@@ -76,7 +78,7 @@ function start() {
   window.addEventListener('hashchange', route);
   window.addEventListener('popstate', route);
   window.addEventListener('pagehide', flush);
-  worker.postMessage({ hello: { url: location.href, group: group(), had: wasHere() } });
+  worker.postMessage({ hello: here() });
 }
 
 /** @param {[import('./patch.js').Fragment[], import('./patch.js').List[], [string, any][]]} patch */
@@ -171,7 +173,13 @@ function onCancel(event) {
 
 function route() {
   flush();
+  worker.postMessage({ at: here() });
   tell('route', [['group', group()]]);
+}
+
+/** Where this tab is, for whoever leads now or later. */
+function here() {
+  return { url: location.href, group: group(), had: wasHere() };
 }
 
 function group() {
@@ -186,6 +194,14 @@ function panel(open) {
   dialog.showModal();
   const first = !isTouched && dialog.querySelector('.body input');
   /** @type {HTMLElement | null} */ (first || byId('panel-title'))?.focus();
+}
+
+/** Unsent text comes back; what is being typed is newer. @param {string} text */
+function restore(text) {
+  const field = /** @type {HTMLTextAreaElement | null} */ (byId('text'));
+  if (field?.value && restored === group()) return;
+  restored = group();
+  write(() => text);
 }
 
 /** @param {(old: string, from: number, to: number) => string} change */

@@ -70,7 +70,8 @@ function parse(html) {
 
 /**
  * Makes a node look like another one and keeps what people are at: focus, typed text, a button
- * that is being pressed. Elements with another id or of another kind are replaced.
+ * that is being pressed. Elements with another id or of another kind are replaced. What is in a
+ * slot comes by itself and stays, unless the slot is for another conversation now.
  *
  * @param {Node} old
  * @param {Node} now
@@ -83,11 +84,12 @@ function morph(old, now) {
     old.nodeValue = now.nodeValue;
     return;
   }
+  const stays = is.hasAttribute('data-slot') && was.getAttribute('data-group') === is.getAttribute('data-group');
   const lit = was.classList.contains('found');
   for (const { name } of [...was.attributes]) if (!is.hasAttribute(name)) was.removeAttribute(name);
   for (const { name, value } of is.attributes) if (was.getAttribute(name) !== value) was.setAttribute(name, value);
   if (lit) was.classList.add('found');
-  if (was.nodeName !== 'TEXTAREA') morphChildren(was, is);
+  if (!stays && was.nodeName !== 'TEXTAREA') morphChildren(was, is);
 }
 
 /** @param {Element} element @param {ParentNode & Node} wanted */

@@ -18,6 +18,7 @@ let asked = false;
 let group = '';
 let count = 0;
 let told = '';
+let size = '';
 /** @type {{ to: string, pages: number } | undefined} */ let jumping;
 
 /** @param {typeof tell} send */
@@ -102,6 +103,10 @@ export function toEnd() {
 function onScroll() {
   const list = byId('messages');
   if (!list) return;
+  // The window changed, not the wish of who looks at it.
+  const now = `${list.clientWidth} ${list.clientHeight}`;
+  if (now !== size && isAtEnd) list.scrollTop = list.scrollHeight;
+  size = now;
   isAtEnd = nearEnd(list);
   const button = byId('jump');
   if (button) button.hidden = isAtEnd;

@@ -25,7 +25,8 @@ let sent = 0;
 const handled = new Map();
 
 self.onmessage = ({ data }) => {
-  if (data.hello) {
+  if (data.at) hello = data.at;
+  else if (data.hello) {
     hello = data.hello;
     toLeader({ tab, hello });
   } else {

@@ -77,18 +77,14 @@ impl Shown {
         self.fragments.insert(id, html);
     }
 
-    /// Fills an element that is empty where it was not filled before.
-    pub fn part(&mut self, id: &'static str, html: String) {
-        if html.is_empty() && !self.fragments.contains_key(id) {
-            return;
-        }
-        self.fragment(id, html, &[]);
-    }
-
     /// Fills an element with text that is not markup.
     pub fn fragment_text(&mut self, id: &'static str, text: &str) {
         let html = askama::filters::escape(text, askama::filters::Html);
-        self.part(id, html.map(|html| html.to_string()).unwrap_or_default());
+        self.fragment(
+            id,
+            html.map(|html| html.to_string()).unwrap_or_default(),
+            &[],
+        );
     }
 
     pub fn list(&mut self, id: &'static str, children: Vec<(String, String)>) {

@@ -6,8 +6,8 @@ use crate::event::PanelName;
 use crate::patch::Act;
 use crate::present::{self, Context, Names};
 use crate::view::{
-    Banner, BannerLine, Button, Invited, LOST, MainScreen, NoRows, Replying, Rest, StartScreen,
-    Talk, html,
+    Banner, BannerLine, Button, Invited, JoinStatus, LOST, MainScreen, NoRows, Replying, Rest,
+    StartScreen, Talk, html,
 };
 use roost_client::Moment;
 use roost_client::view::{Connection, ConversationKind, ConversationView, Me};
@@ -54,7 +54,7 @@ impl App {
             .find(|conversation| Some(conversation.id) == tab.group);
         let names = self.names(open.map(|open| &open.id));
         tab.shown.fragment("app", html(&MainScreen), &IN_MAIN);
-        tab.shown.part("banner", html(&self.banner()));
+        tab.shown.fragment("banner", html(&self.banner()), &[]);
         self.draw_rows(tab, &conversations, &names, now);
         match open {
             Some(open) => self.draw_talk(tab, open, &names, now),
@@ -102,8 +102,11 @@ impl App {
             }),
             &IN_TALK,
         );
-        tab.shown
-            .part("talk-header", html(&present::header(open, &members, names)));
+        tab.shown.fragment(
+            "talk-header",
+            html(&present::header(open, &members, names)),
+            &[],
+        );
         tab.shown.fragment(
             "composer-place",
             html(&present::composer(open.state)),
@@ -130,9 +133,10 @@ impl App {
             quote: present::reply_quote(message, names),
         });
         if open.state.can_write() {
-            tab.shown.part(
+            tab.shown.fragment(
                 "replying",
                 replying.map(|replying| html(&replying)).unwrap_or_default(),
+                &[],
             );
         }
     }
@@ -255,7 +259,11 @@ fn draw_invite(tab: &mut Tab, me: Option<&Me>, link: &str) {
         tab.shown
             .fragment("invite-action", html(&view), &["join-status"]);
     }
-    tab.shown.fragment_text("join-status", &tab.status.clone());
+    let status = JoinStatus {
+        text: tab.status.clone(),
+        is_waiting: tab.is_joining,
+    };
+    tab.shown.fragment("join-status", html(&status), &[]);
     tab.shown.act_once("ready", Act::Ready);
 }
 

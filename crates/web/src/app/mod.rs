@@ -20,8 +20,8 @@ use tab::{Panel, Place, Tab};
 /// Sentences kept for the banner.
 const NOTES_MAX: usize = 3;
 
-const ONLY_HERE: &str = "Welcome. Your account lives in this browser only: clearing this site’s \
-data loses it, since there is no recovery yet.";
+const ONLY_HERE: &str = "Your account lives in this browser only. Clearing its data loses it: \
+there is no recovery yet.";
 
 /// When, and with which dice.
 pub struct Turn<'a> {

@@ -39,7 +39,9 @@ fn row(
     let last = if draft {
         Some(conversation.draft.as_str())
     } else {
-        preview.map(|preview| preview.text.as_str())
+        preview
+            .map(|preview| preview.text.as_str())
+            .filter(|text| !text.trim().is_empty())
     };
     Row {
         key: format!("c-{}", conversation.id),

@@ -27,7 +27,7 @@ pub use panel::{
 };
 pub use person::Person;
 pub use row::{NoRows, Row};
-pub use screen::{Invited, LOST, MainScreen, Rest, StartScreen, Talk, TalkHeader};
+pub use screen::{Invited, JoinStatus, LOST, MainScreen, Rest, StartScreen, Talk, TalkHeader};
 pub use thread::{Line, Mark, Message, QuoteLine, Reaction};
 pub use when::{Local, Zone};
 

@@ -22,6 +22,14 @@ pub struct Invited {
     pub group: Option<String>,
 }
 
+/// How joining goes, below the name.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/join_status.html")]
+pub struct JoinStatus {
+    pub text: String,
+    pub is_waiting: bool,
+}
+
 /// The frame that everything else is put into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
 #[template(path = "app/main.html")]
@@ -92,6 +100,17 @@ impl Samples for Invited {
                 group: None,
             },
         ]
+    }
+}
+
+impl Samples for JoinStatus {
+    fn samples() -> Vec<Self> {
+        [("", false), ("Joining…", true), (HOSTILE, false)]
+            .map(|(text, is_waiting)| Self {
+                text: text.to_owned(),
+                is_waiting,
+            })
+            .into()
     }
 }
 

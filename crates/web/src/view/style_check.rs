@@ -54,7 +54,11 @@ fn every_hue_has_a_class_in_which_letters_and_names_can_be_read() {
 fn tokens(is_dark: bool) -> BTreeMap<&'static str, Rgb> {
     let (light, rest) = SHEET.split_once("prefers-color-scheme: dark").unwrap();
     let (dark, _) = rest.split_once("\n} }").unwrap();
-    let sheets = if is_dark { vec![light, dark] } else { vec![light] };
+    let sheets = if is_dark {
+        vec![light, dark]
+    } else {
+        vec![light]
+    };
     let declared = sheets.into_iter().flat_map(|sheet| sheet.split(';'));
     declared
         .filter_map(|line| {
@@ -83,7 +87,11 @@ fn hsl(hue: f64, saturation: f64, lightness: f64) -> Rgb {
 fn contrast(one: Rgb, other: Rgb) -> f64 {
     let luminance = |colour: Rgb| {
         let [red, green, blue] = colour.map(|part| {
-            if part <= 0.03928 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+            if part <= 0.03928 {
+                part / 12.92
+            } else {
+                ((part + 0.055) / 1.055).powf(2.4)
+            }
         });
         0.2126 * red + 0.7152 * green + 0.0722 * blue
     };

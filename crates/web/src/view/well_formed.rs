@@ -69,6 +69,7 @@ const HARMLESS: [&str; 57] = [
 fn every_sample_of_every_view_is_well_formed_and_harmless() {
     check::<StartScreen>();
     check::<Invited>();
+    check::<JoinStatus>();
     check::<MainScreen>();
     check::<Rest>();
     check::<Talk>();
