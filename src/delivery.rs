@@ -40,8 +40,11 @@ pub enum Mail {
         seq: Seq,
         frame: Bytes,
     },
-    /// A frame that may be lost.
-    Passing(Bytes),
+    /// A frame that may be lost, for those who follow the group.
+    Passing {
+        group: GroupId,
+        frame: Bytes,
+    },
     /// A frame that answers this connection's own request.
     Answer(Bytes),
     /// The log holds entries that were not handed over.

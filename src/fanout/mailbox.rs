@@ -59,10 +59,10 @@ impl Waiting {
             Mail::Inbox => self.inbox = true,
             Mail::Behind(group) => self.be_behind(group),
             Mail::Entry { group, .. } if self.is_full() => self.be_behind(group),
-            Mail::Passing(_) if self.is_full() => {}
+            Mail::Passing { .. } if self.is_full() => {}
             // Bounded by what one connection may ask at once, and by its groups.
             Mail::Entry { .. }
-            | Mail::Passing(_)
+            | Mail::Passing { .. }
             | Mail::Answer(_)
             | Mail::Left(_)
             | Mail::Close(_) => self.mail.push_back(mail),

@@ -139,7 +139,10 @@ impl Hub {
                 };
                 let to = lane.followers.values();
                 to.filter(|follower| Some(follower.device) != from)
-                    .for_each(|follower| follower.mailbox.put(Mail::Passing(frame.clone())));
+                    .for_each(|follower| {
+                        let frame = frame.clone();
+                        follower.mailbox.put(Mail::Passing { group, frame });
+                    });
             }
             Delivery::Inbox { device } => inner.to_device(&device, &Mail::Inbox),
             Delivery::Disconnect { device } => inner.to_device(&device, &Mail::Close(None)),

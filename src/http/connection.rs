@@ -84,8 +84,15 @@ impl Connection {
     /// Takes one binary message of the client.
     pub async fn on_frame(&mut self, bytes: &[u8], now: Moment) {
         let mut out = Vec::new();
-        match (ClientFrame::parse(bytes), &mut self.state) {
+        let frame = ClientFrame::parse(bytes);
+        // Closed rather than left out: who comes back names all its groups at once.
+        let too_many =
+            matches!(frame, Ok(ClientFrame::Follow { .. })) && !self.may(Kind::Request, now);
+        // Removing the device ends a connection that is attached; it may have come before that.
+        let removed = matches!(self.state, State::New(_)) && !self.is_current().await;
+        match (frame, &mut self.state) {
             (Err(_), _) => out.push(Output::Close),
+            (Ok(_), _) if too_many || removed => out.push(Output::Close),
             (Ok(frame), State::Greeted(live)) => live.on_frame(frame, &mut out),
             (Ok(frame), State::New(_)) => {
                 if let State::New(greeting) = std::mem::replace(&mut self.state, State::Over)
@@ -211,14 +218,14 @@ impl Connection {
     }
 
     async fn read(&self, group: GroupId, after: Seq, rows: usize) -> Found {
-        // Followed before it is read, so that nothing falls between.
-        self.app
-            .hub
-            .follow(group, self.caller.device, self.id, &self.mailbox);
+        let follow = || {
+            let device = self.caller.device;
+            self.app.hub.follow(group, device, self.id, &self.mailbox);
+        };
         match self
             .app
             .groups
-            .read(&self.caller, &group, after, rows)
+            .read(&self.caller, &group, after, rows, follow)
             .await
         {
             Ok(Read::Page(page)) => {
@@ -265,6 +272,11 @@ impl Connection {
         {
             self.app.deliver(vec![delivery]);
         }
+    }
+
+    async fn is_current(&self) -> bool {
+        let current = self.app.sessions.is_current(&self.caller).await;
+        current.unwrap_or(false)
     }
 
     fn may(&self, kind: Kind, now: Moment) -> bool {

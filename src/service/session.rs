@@ -96,6 +96,11 @@ impl Sessions {
         let expires = now.plus(limit::SESSION_SECONDS);
         let token = Token::new(self.house.dice.bytes());
         self.table().open(hash(&token), Session { caller, expires });
+        // It may have been removed since it was read, when there was no session to end yet.
+        if !self.is_current(&caller).await? {
+            self.end(&caller.device);
+            return Err(DirectoryError::NotSignedIn);
+        }
         let signed_in = SignedIn {
             token,
             expires,
@@ -104,6 +109,17 @@ impl Sessions {
             incarnation: self.house.identity.incarnation,
         };
         Ok((signed_in, caller))
+    }
+
+    /// Whether the device is still what it was when it proved its key.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn is_current(&self, caller: &Caller) -> Result<bool, DirectoryError> {
+        let device = self.house.device(&caller.device).await?;
+        Ok(device.is_some_and(|device| {
+            device.account == caller.account && device.signature_key == caller.signature_key
+        }))
     }
 
     /// Whose token this is.

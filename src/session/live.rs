@@ -81,7 +81,12 @@ impl Live {
                     self.send_event(frame, out);
                 }
             }
-            Mail::Passing(frame) | Mail::Answer(frame) => out.push(Output::Send(frame)),
+            Mail::Passing { group, frame } => {
+                if self.follows.contains_key(&group) {
+                    out.push(Output::Send(frame));
+                }
+            }
+            Mail::Answer(frame) => out.push(Output::Send(frame)),
             Mail::Behind(group) | Mail::Left(group) => {
                 if let Some(follow) = self.follows.get_mut(&group) {
                     follow.behind = true;
@@ -328,6 +333,21 @@ mod tests {
 
         assert_eq!(sent(&out), "12H", "two entries and Gone");
         assert!(out.contains(&Output::Unfollow(GROUP)));
+    }
+
+    #[test]
+    fn signals_of_a_group_that_is_not_followed_are_dropped() {
+        let (mut live, mut out) = (live(0, 100), Vec::new());
+        let passing = |group| Mail::Passing {
+            group,
+            frame: frame(1),
+        };
+
+        live.on_mail(passing(GroupId::new([8; 16])), &mut out);
+        assert!(out.is_empty());
+        live.on_mail(passing(GROUP), &mut out);
+
+        assert_eq!(sent(&out), "1");
     }
 
     #[test]

@@ -9,6 +9,10 @@ pub async fn get(call: &Incoming<'_>, group: GroupId) -> Reply<LogPage> {
     let from = call.caller()?;
     let after = Seq::new(call.query("after")?.unwrap_or(0));
     let rows = call.query("limit")?.unwrap_or(limit::LOG_PAGE_ENTRIES);
-    let page = call.app.groups.read(&from, &group, after, rows).await?;
+    let page = call
+        .app
+        .groups
+        .read(&from, &group, after, rows, || ())
+        .await?;
     Ok(page.into_whole(call.app.house.identity.incarnation)?)
 }

@@ -66,7 +66,8 @@ impl Page {
 }
 
 impl Groups {
-    /// Entries after a cursor, oldest first, at most so many.
+    /// Entries after a cursor, oldest first, at most so many. Calls `follow` for a device that is
+    /// in the group now, before it looks where the log ends: so nothing falls between.
     ///
     /// # Errors
     /// `NotFound` for a device that is not and never was in the group.
@@ -76,11 +77,16 @@ impl Groups {
         group: &GroupId,
         after: Seq,
         rows: usize,
+        follow: impl FnOnce(),
     ) -> Result<Read, GroupError> {
         let cell = self.cell(group);
         let (first, last, mut page) = {
             let mut place = cell.state.lock().await;
             let state = self.loaded(&cell, &mut place, group).await?;
+            let ended = state.member(from).is_err();
+            if !ended {
+                follow();
+            }
             let (first, last) = state.readable(&from.device, after, cell.durable())?;
             let page = Page {
                 rows: Vec::new(),
@@ -88,7 +94,7 @@ impl Groups {
                 head: last,
                 delivered: state.progress.delivered().min(last),
                 more: false,
-                ended: state.member(from).is_err(),
+                ended,
             };
             (first, last, page)
         };
