@@ -1,12 +1,14 @@
 //! Who may enter a group, as far as the server can tell.
 
 use crate::service::directory::Caller;
-use crate::service::error::GroupError;
+use crate::service::error::{GroupError, StoreError};
 use crate::service::group::Groups;
 use crate::service::group::state::State;
-use crate::service::record::InviteRow;
+use crate::service::key::{self, of_group};
+use crate::service::record::{InviteRow, OutboxRow, unpack};
 use roost_mls::observer::Committer;
 use roost_mls::{JoinGrant, JudgedCommit, LeafSummary};
+use roost_store::{Direction, KeyRange, Limit};
 use roost_wire::api::WelcomeFor;
 use roost_wire::{DeviceId, InviteId, Seconds};
 use std::collections::BTreeSet;
@@ -40,11 +42,10 @@ impl Groups {
             .invite(&access.invite)
             .await?
             .ok_or(GroupError::NotFound)?;
-        if is_inviter_inside(state, &invite) {
-            Ok(Right::Invite(access.invite))
-        } else {
-            Err(GroupError::NotFound)
+        if !is_inviter_inside(state, &invite) || self.is_being_shut(from, state, &invite).await? {
+            return Err(GroupError::NotFound);
         }
+        Ok(Right::Invite(access.invite))
     }
 
     /// The commit's author is the caller, and whoever it brings in is known here.
@@ -56,6 +57,7 @@ impl Groups {
         right: Option<&Right>,
     ) -> Result<(), GroupError> {
         check_own(from, judged.committer.leaf())?;
+        self.check_name(state, judged).await?;
         if let (Committer::Joiner(_), Some(Right::Invite(invite))) = (&judged.committer, right) {
             let granted = judged.join_grant.as_ref().map(|grant| grant.invite);
             if granted != Some(*invite) {
@@ -82,14 +84,65 @@ impl Groups {
         let account = self.house.account(&leaf.account).await?;
         let known = device.is_some_and(|device| {
             device.account == leaf.account && device.signature_key == leaf.signature_key
-        }) && account.is_some_and(|account| account.key == leaf.account_key);
+        }) && account
+            .is_some_and(|account| account.key == leaf.account_key && account.name == leaf.name);
         if known {
             Ok(())
         } else {
             Err(GroupError::Against(
-                "A device to be added is not known here, or its keys have changed.",
+                "A device to be added is not known here, or its keys or name have changed.",
             ))
         }
+    }
+
+    /// The author's leaf bears its account's name, or the one it had before: a device keeps its
+    /// leaf when the account is renamed by another.
+    async fn check_name(&self, state: &State, judged: &JudgedCommit) -> Result<(), GroupError> {
+        let author = judged.committer.leaf();
+        let account = self.house.account(&author.account).await?;
+        if account.is_some_and(|account| account.name == author.name) {
+            return Ok(());
+        }
+        let before = match &state.observed {
+            Some(observed) => observed.roster().map_err(GroupError::Rule)?,
+            None => Vec::new(),
+        };
+        let is_old = before
+            .iter()
+            .any(|leaf| leaf.device == author.device && leaf.name == author.name);
+        if is_old {
+            Ok(())
+        } else {
+            Err(GroupError::Against(
+                "The name in a device's leaf is not its account's.",
+            ))
+        }
+    }
+
+    /// Whether the account's removal after the invite was made is stored, and not yet carried out.
+    async fn is_being_shut(
+        &self,
+        from: &Caller,
+        state: &State,
+        invite: &InviteRow,
+    ) -> Result<bool, StoreError> {
+        let range = KeyRange::prefix(of_group::OUTBOX);
+        let part = key::group(&state.id);
+        let page = self
+            .house
+            .store
+            .scan(&part, range, Limit::MAX, Direction::Forward)
+            .await?;
+        for row in &page.rows {
+            if let OutboxRow::Membership { account, shut, .. } = unpack(&row.value)?
+                && account == from.account
+                && shut.is_some_and(|shut| invite.created <= shut)
+            {
+                return Ok(true);
+            }
+        }
+        // With more than a page waiting, the answer may be in what was not read.
+        Ok(page.more)
     }
 }
 
