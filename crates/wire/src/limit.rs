@@ -46,6 +46,8 @@ pub const GROUP_DEVICES_MAX: usize = 1_000;
 /// Groups a device may follow on one connection.
 pub const GROUPS_PER_DEVICE: usize = 1_000;
 pub const DEVICES_PER_ACCOUNT: usize = 10;
+/// Times a day one account may put another one into a group.
+pub const ADDS_OF_ACCOUNT_A_DAY: u32 = 50;
 
 /// One-time key packages a device keeps on the server, and the number below which it refills.
 pub const KEY_PACKAGES_KEPT: usize = 32;

@@ -86,6 +86,8 @@ impl Groups {
         };
         let info = self.info_row(&group).await?;
         let plan = Plan::new(state, from, asked, judged, known, info)?;
+        self.check_adding(from.account, &plan.change.joined, now)
+            .await?;
         // From here on the state in memory is out of date until the write has an outcome.
         let mut state = place.take().ok_or(GroupError::NotFound)?;
         self.shared.unsent().insert(group);
@@ -94,6 +96,7 @@ impl Groups {
             .store
             .commit(&key::group(&group), plan.batch)
             .await?;
+        self.note_adding(from.account, &plan.change.joined, now);
         let mut deliveries = plan.change.leaving(group, known.seq);
         deliveries.push(plan.entry.delivery(group));
         state.remember(hash, known);

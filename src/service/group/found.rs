@@ -11,7 +11,7 @@ use roost_mls::policy::GroupKind;
 use roost_mls::{LeafSummary, ObservedGroup, Observer};
 use roost_store::{Batch, Direction, Error, KeyRange, Limit};
 use roost_wire::api::{Accepted, FoundGroup};
-use roost_wire::{EntryHash, Seconds, Seq, limit};
+use roost_wire::{AccountId, EntryHash, Seconds, Seq, limit};
 
 impl Groups {
     /// Takes a new group into service. Doing it again unchanged is harmless.
@@ -59,7 +59,7 @@ impl Groups {
             }
             Ok(_) => return Err(GroupError::Taken),
         }
-        self.check_count(from).await?;
+        self.check_count(&from.account).await?;
         let member = MemberRow {
             account: from.account,
             leaf: leaf.leaf,
@@ -122,9 +122,10 @@ impl Groups {
         Ok(leaf.clone())
     }
 
-    async fn check_count(&self, from: &Caller) -> Result<(), GroupError> {
+    /// Whether the account may be in one group more.
+    pub(super) async fn check_count(&self, account: &AccountId) -> Result<(), GroupError> {
         let range = KeyRange::prefix(of_account::MEMBERSHIPS);
-        let part = key::account(&from.account);
+        let part = key::account(account);
         let rows = Limit::rows(limit::GROUPS_PER_DEVICE);
         let page = self
             .house

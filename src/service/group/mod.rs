@@ -4,6 +4,7 @@
 //! Never looks inside a sealed message.
 
 mod acknowledge;
+mod adding;
 mod admission;
 mod change;
 mod commit;
@@ -16,10 +17,12 @@ mod retention;
 mod state;
 mod submit;
 mod verdict;
+mod void;
 
 use crate::delivery::Delivery;
 use crate::service::directory::Caller;
 use crate::service::error::{GroupError, StoreError};
+use crate::service::group::adding::Adds;
 use crate::service::group::progress::Progress;
 use crate::service::group::state::State;
 use crate::service::house::House;
@@ -42,8 +45,9 @@ pub use read::{Page, Read};
 
 /// Groups kept in memory; beyond, those not in use are dropped.
 const CELLS_MAX: usize = 4_096;
-/// Rows of members or cursors: every device that is or was in the group since the log's tail.
-const MEMBER_ROWS_MAX: usize = 4_096;
+/// Rows of members or cursors read at once: there is one for every device that is or was in the
+/// group since the log's tail.
+const MEMBER_ROWS_A_PAGE: usize = 1_024;
 
 /// All groups.
 #[derive(Clone)]
@@ -60,6 +64,7 @@ struct Shared {
     unsent: Mutex<BTreeSet<GroupId>>,
     /// Groups in which something was acknowledged or appended since the last sweep.
     moved: Mutex<BTreeSet<GroupId>>,
+    adds: Mutex<Adds>,
     /// Counts calls of `shrink`.
     round: AtomicU64,
 }
@@ -200,21 +205,25 @@ impl Groups {
         group: &GroupId,
         prefix: &[u8],
     ) -> Result<BTreeMap<DeviceId, T>, StoreError> {
-        let page = self
-            .house
-            .store
-            .scan(
-                &key::group(group),
-                KeyRange::prefix(prefix),
-                Limit::rows(MEMBER_ROWS_MAX),
-                Direction::Forward,
-            )
-            .await?;
-        let read = |row: &Row| {
-            let device = key::last_id(row.key.as_bytes()).ok_or(StoreError::Row)?;
-            Ok((DeviceId::new(device), unpack(&row.value)?))
-        };
-        page.rows.iter().map(read).collect()
+        let part = key::group(group);
+        let mut found = BTreeMap::new();
+        let mut range = KeyRange::prefix(prefix);
+        loop {
+            let rows = Limit::rows(MEMBER_ROWS_A_PAGE);
+            let page = self
+                .house
+                .store
+                .scan(&part, range.clone(), rows, Direction::Forward)
+                .await?;
+            for row in &page.rows {
+                let device = key::last_id(row.key.as_bytes()).ok_or(StoreError::Row)?;
+                found.insert(DeviceId::new(device), unpack(&row.value)?);
+            }
+            match page.rows.last() {
+                Some(last) if page.more => range = range.rest_after(&last.key),
+                _ => return Ok(found),
+            }
+        }
     }
 
     async fn log_end(
@@ -282,6 +291,10 @@ impl Shared {
     fn moved(&self) -> MutexGuard<'_, BTreeSet<GroupId>> {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn adds(&self) -> MutexGuard<'_, Adds> {
+        self.adds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl State {
@@ -335,14 +348,18 @@ impl Entry {
 
     /// Adds the entry to a batch: only right after the entry before it, and only once.
     fn put(&self, batch: Batch, known: &KnownRow) -> Batch {
-        let (log, hash) = (of_group::log(self.seq), of_group::known(&self.hash));
         let before = match self.seq.get().checked_sub(1) {
             None | Some(0) => of_group::META.to_vec(),
             Some(before) => of_group::log(Seq::new(before)),
         };
+        self.put_behind(batch.present(before), known)
+    }
+
+    /// Adds the entry to a batch that holds the entry before it.
+    fn put_behind(&self, batch: Batch, known: &KnownRow) -> Batch {
+        let (log, hash) = (of_group::log(self.seq), of_group::known(&self.hash));
         batch
             .absent(hash.clone())
-            .present(before)
             .absent(log.clone())
             .put(log, self.packed.clone())
             .put(hash, pack(known))
