@@ -53,13 +53,13 @@ async fn work(due: &mut Due, place: &Workplace<'_>, now: Moment) -> Result<(), J
     if now >= due.each_minute {
         due.each_minute = now.plus_millis(MINUTE_MS);
         place.sessions.sweep(now.seconds());
-        place.groups.sweep_moved(now.seconds()).await?;
+        place.groups.sweep_moved(now.seconds()).await;
         place.groups.shrink();
     }
     if now >= due.each_day {
         due.each_day = now.plus_millis(DAY_MS);
-        place.invites.sweep(now.seconds()).await?;
         due.sweeping = true;
+        place.invites.sweep(now.seconds()).await?;
     }
     if due.sweeping {
         sweep_some(due, place, now).await?;

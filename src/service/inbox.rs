@@ -5,6 +5,7 @@ use crate::service::error::{DirectoryError, StoreError};
 use crate::service::house::House;
 use crate::service::key::{self, of_device};
 use crate::service::record::{InboxRecord, pack, unpack, unpack_some};
+use crate::telemetry::log;
 use roost_store::{Batch, Direction, Error, KeyRange, Limit, Part};
 use roost_wire::api::{InboxPage, InboxRow};
 use roost_wire::log::InboxItem;
@@ -153,8 +154,10 @@ impl Inboxes {
         for part in &parts {
             if let Ok(device) = DeviceId::try_from(part.id()) {
                 let range = KeyRange::prefix(of_device::INBOX);
-                self.forget(&device, range, |record| record.time < before)
-                    .await?;
+                let swept = self.forget(&device, range, |record| record.time < before);
+                if let Err(error) = swept.await {
+                    log::note(&format!("an inbox could not be swept: {error}"));
+                }
             }
         }
         let more = parts.len() >= DEVICES_A_STEP;

@@ -1,33 +1,33 @@
 //! What a group no longer needs: entries that every device has stored or that are too old, trees
 //! that were fetched, verdicts on what can no longer be taken back.
 
-use crate::service::error::{GroupError, StoreError};
+use crate::service::error::{GroupError, StoreError, Trouble};
 use crate::service::group::state::State;
 use crate::service::group::{Groups, log_row};
 use crate::service::key::{self, of_group};
 use crate::service::record::{LogRow, TreeWantedRow, pack, unpack};
+use crate::telemetry::log;
 use roost_store::{Batch, Direction, KeyRange, Limit, Part};
 use roost_wire::{DeviceId, Epoch, GroupId, Seconds, Seq};
 
 /// Entries removed in one batch.
 const ENTRIES_A_BATCH: usize = 256;
+/// Devices forgotten in one batch: with the entries it stays below the steps of a batch.
+const DEPARTED_A_BATCH: usize = 128;
 const GROUPS_A_STEP: usize = 64;
 const DAY_SECONDS: u64 = 86_400;
 
 impl Groups {
-    /// Sweeps the groups in which something was acknowledged since the last call.
-    ///
-    /// # Errors
-    /// Only the store's.
-    pub async fn sweep_moved(&self, now: Seconds) -> Result<(), GroupError> {
+    /// Sweeps the groups in which something was acknowledged since the last call. One that cannot
+    /// be swept is noted, and does not keep the others from it.
+    pub async fn sweep_moved(&self, now: Seconds) {
         let groups = std::mem::take(&mut *self.shared.moved());
         for group in groups {
-            self.sweep(&group, now).await?;
+            self.sweep_noting(&group, now).await;
         }
-        Ok(())
     }
 
-    /// Sweeps some groups, those after a place. Returns where to go on.
+    /// Sweeps some groups, those after a place, as `sweep_moved`. Returns where to go on.
     ///
     /// # Errors
     /// Only the store's.
@@ -43,11 +43,20 @@ impl Groups {
             .await?;
         for part in &parts {
             if let Ok(group) = GroupId::try_from(part.id()) {
-                self.sweep(&group, now).await?;
+                self.sweep_noting(&group, now).await;
             }
         }
         let more = parts.len() >= GROUPS_A_STEP;
         Ok(parts.last().copied().filter(|_| more))
+    }
+
+    async fn sweep_noting(&self, group: &GroupId, now: Seconds) {
+        match self.sweep(group, now).await {
+            Ok(()) => {}
+            // Not this group's trouble: nothing can be swept now, and a later sweep finds it again.
+            Err(GroupError::Store(error)) if error.trouble() == Trouble::ReadOnly => {}
+            Err(error) => log::note(&format!("a group could not be swept: {error}")),
+        }
     }
 
     async fn sweep(&self, group: &GroupId, now: Seconds) -> Result<(), GroupError> {
@@ -214,6 +223,6 @@ fn departed_before(state: &State, tail: Seq) -> Vec<DeviceId> {
     let rows = state.members.iter();
     rows.filter(|(_, row)| row.left.is_some_and(|left| left < tail))
         .map(|(device, _)| *device)
-        .take(256)
+        .take(DEPARTED_A_BATCH)
         .collect()
 }
