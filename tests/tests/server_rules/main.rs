@@ -4,4 +4,5 @@
 mod delivery;
 mod hostile_accounts;
 mod hostile_garbage;
+mod hostile_members;
 mod kit;
