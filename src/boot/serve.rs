@@ -4,7 +4,7 @@ use crate::boot::folder::{self, Opened};
 use crate::boot::greeting;
 use crate::clock;
 use crate::config::{Config, Transport};
-use crate::http::{self, App, Site};
+use crate::http::{self, App, Bodies, Site};
 use crate::telemetry::log;
 use crate::tls::{Source, Tls, names};
 use crate::{boot, control};
@@ -24,6 +24,8 @@ const KEEP_ALIVE_SECONDS: u64 = 75;
 const DRAIN_SECONDS: u64 = 5;
 const REFRESH_SECONDS: u64 = 60;
 const BACKLOG: i32 = 2048;
+/// Connections of one worker, of which there is one a core; beyond, new ones wait.
+const CONNECTIONS_PER_WORKER_MAX: usize = 8_192;
 
 /// Runs a server until SIGTERM or SIGINT.
 ///
@@ -48,11 +50,13 @@ async fn run(config: Config) -> Result<()> {
         app: app.clone(),
         lasting: matches!(config.transport, Transport::GivenTls { .. }),
         behind_proxy: config.transport == Transport::Http,
+        bodies: Bodies::default(),
         tls: tls.clone(),
     });
     let server = HttpServer::new(move || Web::new().configure(http::routes(site.clone())))
         .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
         .shutdown_timeout(DRAIN_SECONDS)
+        .max_connections(CONNECTIONS_PER_WORKER_MAX)
         .disable_signals();
     let server = match (&tls, &config.transport) {
         (Some(tls), Transport::OwnTls { allow_1_2 } | Transport::GivenTls { allow_1_2, .. }) => {

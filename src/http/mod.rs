@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 pub use app::{App, Parts};
 pub use connection::{Connection, Outgoing};
+pub use guard::bodies::Bodies;
 pub use guard::rate::{PeerAddr, Rates};
 
 /// What the web server needs to know.
@@ -31,6 +32,7 @@ pub struct Site {
     pub lasting: bool,
     /// Whether a proxy on this machine may say who asks.
     pub behind_proxy: bool,
+    pub bodies: Bodies,
 }
 
 /// Every route.

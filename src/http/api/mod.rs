@@ -30,9 +30,10 @@ mod verdict_report;
 
 use crate::clock::Moment;
 use crate::http::App;
-use crate::http::extract::{Incoming, path_part};
+use crate::http::extract::{Incoming, path_part, too_many};
+use crate::http::guard::rate::Kind;
 use crate::http::respond::{Refusal, Reply};
-use roost_wire::{Epoch, Method, limit};
+use roost_wire::{Epoch, Method, Token, limit};
 
 pub use crate::http::extract::{Request, Response};
 
@@ -57,18 +58,38 @@ pub async fn dispatch(app: &App, request: &Request, now: Moment) -> Response {
 /// The largest body of a request, in bytes.
 #[must_use]
 pub fn body_bytes_max(method: Method, path: &str) -> usize {
-    let last = path.rsplit('/').next().unwrap_or_default();
-    match (method, last) {
-        (Method::Post, "groups") => limit::FOUND_BODY_BYTES,
-        (Method::Post, "commits") => limit::BODY_BYTES,
-        (Method::Post, "messages") => limit::MESSAGE_BYTES + SMALL_BYTES,
-        (Method::Put, "key-packages") => {
+    use Method::{Delete, Get, Post, Put};
+
+    let parts: Vec<&str> = path.split('/').skip(1).take(5).collect();
+    match (method, parts.as_slice()) {
+        (Post, ["v1", "groups"]) => limit::FOUND_BODY_BYTES,
+        (Post, ["v1", "groups", _, "commits"]) => limit::BODY_BYTES,
+        (Post, ["v1", "groups", _, "messages"]) => limit::MESSAGE_BYTES + SMALL_BYTES,
+        (Put, ["v1", "key-packages"]) => {
             (limit::KEY_PACKAGES_KEPT + 1) * limit::KEY_PACKAGE_BYTES + SMALL_BYTES
         }
-        (Method::Post, "acks") => 64 * limit::GROUPS_PER_DEVICE,
-        (Method::Post, _) => SMALL_BYTES,
-        (Method::Get | Method::Delete | Method::Put, _) => 0,
+        (Post, ["v1", "acks"]) => 64 * limit::GROUPS_PER_DEVICE,
+        (Post, _) => SMALL_BYTES,
+        (Get | Delete | Put, _) => 0,
     }
+}
+
+/// Whether a body of at most so many bytes is a large one, which needs a session.
+#[must_use]
+pub const fn is_large(bytes_max: usize) -> bool {
+    bytes_max > SMALL_BYTES
+}
+
+/// Lets a signed-in device send a large body, before a byte of it is kept.
+///
+/// # Errors
+/// `NotSignedIn`, `TooMany`.
+pub fn admit_large(app: &App, token: Option<&Token>, now: Moment) -> Result<(), Refusal> {
+    let caller = app.sessions.caller(token, now.seconds())?;
+    let per_second = app.house.settings.requests_per_second;
+    app.rates
+        .device(Kind::Upload, caller.device, per_second, now)
+        .map_err(too_many)
 }
 
 async fn route(call: &Incoming<'_>, method: Method, parts: &[&str]) -> Reply<Response> {
@@ -122,4 +143,26 @@ async fn in_group(
         }
         _ => return Err(Refusal::not_found()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_route_itself_takes_a_large_body() {
+        let max = |path| body_bytes_max(Method::Post, path);
+
+        assert!(is_large(max("/v1/groups")));
+        assert!(is_large(max("/v1/groups/00/commits")));
+        for path in [
+            "/v1/nowhere/groups",
+            "/v1/commits",
+            "/v1/groups/00/groups",
+            "/v1/groups/00/commits/groups",
+            "/v1/accounts",
+        ] {
+            assert!(!is_large(max(path)), "{path}");
+        }
+    }
 }

@@ -3,60 +3,91 @@
 use crate::clock::Moment;
 use roost_wire::DeviceId;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-/// Buckets kept; when there are more, those that are full again are dropped.
-const BUCKETS_MAX: usize = 65_536;
+/// Buckets kept of devices, of addresses and of networks; when there are more, those that are full
+/// again are dropped.
+const DEVICES_MAX: usize = 65_536;
+const ADDRESSES_MAX: usize = 65_536;
+const NETWORKS_MAX: usize = 16_384;
 /// How many seconds' worth a bucket holds: a burst.
 const BURST_SECONDS: u64 = 10;
 const MILLI: u64 = 1000;
 
 /// Where a request comes from, as far as limits care: an IPv4 address or an IPv6 /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PeerAddr(IpAddr);
+pub struct PeerAddr {
+    network: IpAddr,
+    is_local: bool,
+}
 
 impl PeerAddr {
+    /// Who is at the other end of a connection.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(six) => {
-                let network = u128::from(six) & !u128::from(u64::MAX);
-                let network = if six.is_loopback() {
-                    six
-                } else {
-                    Ipv6Addr::from(network)
-                };
-                Self(IpAddr::V6(network))
-            }
-            four @ IpAddr::V4(_) => Self(four),
+        let address = address.to_canonical();
+        Self {
+            network: match address {
+                IpAddr::V6(six) => IpAddr::V6(prefix(six, 64)),
+                IpAddr::V4(_) => address,
+            },
+            is_local: address.is_loopback(),
+        }
+    }
+
+    /// Whom a proxy names, if it could be read. Never the machine itself.
+    #[must_use]
+    pub fn named(address: Option<IpAddr>) -> Self {
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self {
+            is_local: false,
+            ..Self::of(address.unwrap_or(unknown))
         }
     }
 
     /// The machine itself, which is not limited: it is the operator's.
     #[must_use]
     pub const fn is_local(&self) -> bool {
-        self.0.is_loopback()
+        self.is_local
     }
+
+    /// The IPv6 /48 or IPv4 /16 around it.
+    fn around(&self) -> IpAddr {
+        match self.network {
+            IpAddr::V6(six) => IpAddr::V6(prefix(six, 48)),
+            IpAddr::V4(four) => {
+                let [a, b, _, _] = four.octets();
+                IpAddr::V4(Ipv4Addr::new(a, b, 0, 0))
+            }
+        }
+    }
+
+    /// Everyone of its kind.
+    const fn family(&self) -> IpAddr {
+        match self.network {
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        }
+    }
+}
+
+fn prefix(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
+    let rest = u128::MAX.checked_shr(bits).unwrap_or_default();
+    Ipv6Addr::from(u128::from(address) & !rest)
 }
 
 /// What is counted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Without a session: signing in, registering, looking at invites.
-    Stranger,
     /// Application messages.
     Message,
     /// Everything else a device asks.
     Request,
+    /// Bodies that are let in before they are read.
+    Upload,
     /// Typing and the like.
     Ephemeral,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
-    Device(DeviceId),
-    Address(PeerAddr),
 }
 
 /// Thousandths of a request, and when they were counted.
@@ -66,10 +97,92 @@ struct Bucket {
     at: Moment,
 }
 
-/// All buckets.
-#[derive(Default)]
+/// Buckets of one kind, at most so many.
+struct Table<K> {
+    buckets: BTreeMap<K, Bucket>,
+    max: usize,
+    /// When the full ones were last dropped: a look at all of them, so not for every request.
+    swept: Option<Moment>,
+}
+
+impl<K: Ord> Table<K> {
+    const fn new(max: usize) -> Self {
+        Self {
+            buckets: BTreeMap::new(),
+            max,
+            swept: None,
+        }
+    }
+
+    /// Counts one request; none if there is no bucket for it and no room for one.
+    fn take(&mut self, who: K, per_second: u32, now: Moment) -> Option<Result<(), u32>> {
+        if self.buckets.len() >= self.max && !self.buckets.contains_key(&who) {
+            self.sweep(now);
+            if self.buckets.len() >= self.max {
+                return None;
+            }
+        }
+        let full = u64::from(per_second) * BURST_SECONDS * MILLI;
+        let bucket = self.buckets.entry(who).or_insert(Bucket {
+            millis_left: full,
+            at: now,
+        });
+        let earned = now
+            .millis_since(bucket.at)
+            .saturating_mul(u64::from(per_second));
+        bucket.millis_left = bucket.millis_left.saturating_add(earned).min(full);
+        bucket.at = now;
+        let left = bucket.millis_left.checked_sub(MILLI);
+        bucket.millis_left = left.unwrap_or(bucket.millis_left);
+        Some(left.map(|_| ()).ok_or(1))
+    }
+
+    fn sweep(&mut self, now: Moment) {
+        if self.swept.is_some_and(|at| now.millis_since(at) < MILLI) {
+            return;
+        }
+        self.swept = Some(now);
+        let idle = BURST_SECONDS * MILLI;
+        self.buckets
+            .retain(|_, bucket| now.millis_since(bucket.at) < idle);
+    }
+}
+
+/// Where requests without a session come from. Whoever finds no bucket of their own shares one
+/// with their network, and at last with everyone of their kind.
+struct Strangers {
+    addresses: Table<IpAddr>,
+    networks: Table<IpAddr>,
+    families: Table<IpAddr>,
+}
+
+impl Strangers {
+    fn take(&mut self, peer: PeerAddr, per_second: u32, now: Moment) -> Result<(), u32> {
+        self.addresses
+            .take(peer.network, per_second, now)
+            .or_else(|| self.networks.take(peer.around(), per_second, now))
+            .or_else(|| self.families.take(peer.family(), per_second, now))
+            .unwrap_or(Err(1))
+    }
+}
+
+/// All buckets. Strangers have their own, so that they cannot crowd out devices.
 pub struct Rates {
-    buckets: Mutex<BTreeMap<(Kind, Who), Bucket>>,
+    devices: Mutex<Table<(Kind, DeviceId)>>,
+    strangers: Mutex<Strangers>,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            devices: Mutex::new(Table::new(DEVICES_MAX)),
+            strangers: Mutex::new(Strangers {
+                addresses: Table::new(ADDRESSES_MAX),
+                networks: Table::new(NETWORKS_MAX),
+                families: Table::new(2),
+            }),
+        }
+    }
 }
 
 impl Rates {
@@ -84,7 +197,12 @@ impl Rates {
         per_second: u32,
         now: Moment,
     ) -> Result<(), u32> {
-        self.take((kind, Who::Device(device)), per_second, now)
+        if per_second == 0 {
+            return Ok(());
+        }
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = devices.take((kind, device), per_second, now);
+        taken.unwrap_or(Err(1))
     }
 
     /// Counts one request from an address.
@@ -92,41 +210,12 @@ impl Rates {
     /// # Errors
     /// Seconds to wait.
     pub fn address(&self, peer: PeerAddr, per_second: u32, now: Moment) -> Result<(), u32> {
-        if peer.is_local() {
+        if peer.is_local() || per_second == 0 {
             return Ok(());
         }
-        self.take((Kind::Stranger, Who::Address(peer)), per_second, now)
-    }
-
-    fn take(&self, who: (Kind, Who), per_second: u32, now: Moment) -> Result<(), u32> {
-        if per_second == 0 {
-            return Ok(());
-        }
-        let full = u64::from(per_second) * BURST_SECONDS * MILLI;
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS_MAX && !buckets.contains_key(&who) {
-            let idle = BURST_SECONDS * MILLI;
-            buckets.retain(|_, bucket| now.millis_since(bucket.at) < idle);
-            if buckets.len() >= BUCKETS_MAX {
-                return Err(1);
-            }
-        }
-        let bucket = buckets.entry(who).or_insert(Bucket {
-            millis_left: full,
-            at: now,
-        });
-        let earned = now
-            .millis_since(bucket.at)
-            .saturating_mul(u64::from(per_second));
-        bucket.millis_left = bucket.millis_left.saturating_add(earned).min(full);
-        bucket.at = now;
-        match bucket.millis_left.checked_sub(MILLI) {
-            Some(left) => {
-                bucket.millis_left = left;
-                Ok(())
-            }
-            None => Err(1),
-        }
+        let strangers = self.strangers.lock();
+        let mut strangers = strangers.unwrap_or_else(PoisonError::into_inner);
+        strangers.take(peer, per_second, now)
     }
 }
 
@@ -166,5 +255,21 @@ mod tests {
         for _ in 0..1000 {
             assert!(rates.address(peer("::1"), 1, Moment::default()).is_ok());
         }
+    }
+
+    #[test]
+    fn whoever_fills_the_table_slows_down_their_own_network_only() {
+        let rates = Rates::default();
+        let start = Moment::from_millis(1_000_000);
+        for n in 0..u32::try_from(ADDRESSES_MAX + 1000).unwrap() {
+            let address = Ipv6Addr::from((0x2001_0db8_u128 << 96) | (u128::from(n) << 64));
+            let _ = rates.address(PeerAddr::of(address.into()), 1, start);
+        }
+
+        assert!(rates.address(peer("2001:db8:1::1"), 1, start).is_err());
+        assert!(rates.address(peer("2001:db8:2::1"), 1, start).is_ok());
+        assert!(rates.address(peer("192.0.2.1"), 1, start).is_ok());
+        let device = DeviceId::new([1; 16]);
+        assert!(rates.device(Kind::Request, device, 1, start).is_ok());
     }
 }
