@@ -63,12 +63,10 @@ export class Vault {
     const upto = [table, joined(group, before ?? new Uint8Array(8).fill(0xff))];
     const store = this.#database.transaction(ROWS).objectStore(ROWS);
     const range = IDBKeyRange.bound(from, upto, false, before !== undefined);
-    const keys = await answer(store.getAllKeys(range));
-    const kept = keys.slice(-limit);
-    if (kept.length === 0) return { rows: [], more: false };
-    const found = await all(store, IDBKeyRange.bound(kept[0], upto, false, before !== undefined));
+    const { start, more } = await tail(store, range, limit);
+    const found = await all(store, IDBKeyRange.bound(start, upto, false, before !== undefined));
     const rows = await Promise.all(found.map(([key, value]) => this.#read(key, value)));
-    return { rows, more: keys.length > kept.length };
+    return { rows, more };
   }
 
   /**
@@ -108,6 +106,33 @@ export class Vault {
     const value = await crypto.subtle.decrypt(parameters, this.#key, stored.subarray(IV_BYTES));
     return [table, key, new Uint8Array(value)];
   }
+}
+
+/**
+ * Where the last `limit` keys of a range begin, and whether there are others before. The cursor
+ * leaps, so that a long conversation opens as fast as a short one.
+ *
+ * @param {IDBObjectStore} store
+ * @param {IDBKeyRange} range
+ * @param {number} limit More than one.
+ * @returns {Promise<{ start: IDBValidKey, more: boolean }>}
+ */
+function tail(store, range, limit) {
+  return new Promise((resolve, reject) => {
+    const request = store.openKeyCursor(range, 'prev');
+    const leaps = [limit - 1, 1];
+    /** @type {IDBValidKey} */ let start = range.lower;
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const cursor = request.result;
+      const leap = leaps.shift();
+      if (!cursor) resolve({ start, more: false });
+      else if (leap) {
+        if (leaps.length === 0) start = cursor.key;
+        cursor.advance(leap);
+      } else resolve({ start, more: true });
+    };
+  });
 }
 
 /** @param {IDBDatabase} database */
