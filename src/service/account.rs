@@ -135,36 +135,19 @@ impl Accounts {
         from: &Caller,
         asked: &RotateAccount,
     ) -> Result<Outcome<Vec<DeviceId>>, DirectoryError> {
-        let directory = &self.house;
         let row_key = of_directory::account(&from.account);
-        let account = directory.versioned::<AccountRow>(&row_key).await?;
-        let (mut account, version) = account.ok_or(DirectoryError::NotFound)?;
+        let account = self.house.versioned::<AccountRow>(&row_key).await?;
+        let (account, version) = account.ok_or(DirectoryError::NotFound)?;
         let rotation =
             KeyRotation::parse(asked.rotation.as_bytes()).map_err(|_| DirectoryError::Signature)?;
         if rotation.account == from.account && rotation.new_key == account.key {
             return Ok(Outcome::quiet(Vec::new()));
         }
-        let pinned = PinnedAccountKey {
-            server: directory.identity.id,
-            account: from.account,
-            key: account.key,
-            next_hash: account.next_hash,
-        };
-        let next = rotation
-            .follows(&pinned)
-            .map_err(|_| DirectoryError::Credential)?;
-        if account.rotations >= ROTATIONS_MAX {
-            return Err(DirectoryError::Against(
-                "This account's key was replaced too often.",
-            ));
-        }
-        let surviving = rotation.surviving.as_slice();
-        let mut gone = directory.devices_of(&from.account).await?;
-        gone.retain(|device| !surviving.contains(device));
         let number = account.rotations;
-        account.rotations = number.saturating_add(1);
-        account.key = next.key;
-        account.next_hash = next.next_hash;
+        let account = self.rotated(from, account, &rotation)?;
+        let surviving = rotation.surviving.as_slice();
+        let mut gone = self.house.devices_of(&from.account).await?;
+        gone.retain(|device| !surviving.contains(device));
         let mut batch = Batch::new()
             .version(row_key.clone(), version)
             .put(row_key, pack(&account))
@@ -177,7 +160,7 @@ impl Accounts {
                 .delete(of_directory::device(device))
                 .delete(of_directory::device_of(&from.account, device));
         }
-        let _ = directory.store.commit(&key::directory(), batch).await?;
+        let _ = self.house.store.commit(&key::directory(), batch).await?;
         let deliveries = gone
             .iter()
             .map(|device| Delivery::Disconnect { device: *device });
@@ -196,6 +179,35 @@ impl Accounts {
             let _ = self.house.store.commit(&key::directory(), batch).await?;
         }
         Ok(())
+    }
+
+    /// The account under the key that its credentials announced.
+    fn rotated(
+        &self,
+        from: &Caller,
+        account: AccountRow,
+        rotation: &KeyRotation,
+    ) -> Result<AccountRow, DirectoryError> {
+        let pinned = PinnedAccountKey {
+            server: self.house.identity.id,
+            account: from.account,
+            key: account.key,
+            next_hash: account.next_hash,
+        };
+        let next = rotation
+            .follows(&pinned)
+            .map_err(|_| DirectoryError::Credential)?;
+        if account.rotations >= ROTATIONS_MAX {
+            return Err(DirectoryError::Against(
+                "This account's key was replaced too often.",
+            ));
+        }
+        Ok(AccountRow {
+            key: next.key,
+            next_hash: next.next_hash,
+            rotations: account.rotations.saturating_add(1),
+            ..account
+        })
     }
 
     /// The newcomer holds the link's secret and a credential of an account for this server.

@@ -24,10 +24,10 @@ pub fn load_or_issue(
 ) -> Result<CertifiedKey, TlsError> {
     let (certificate, key) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
     let record = folder.join(RECORD_FILE);
-    if files::read(&record)?.is_some_and(|record| is_good(&record, names, now)) {
-        if let Ok(pair) = read_pair(&certificate, &key) {
-            return Ok(pair);
-        }
+    if files::read(&record)?.is_some_and(|record| is_good(&record, names, now))
+        && let Ok(pair) = read_pair(&certificate, &key)
+    {
+        return Ok(pair);
     }
     let pair = KeyPair::generate()?;
     let leaf = params(names, now)?.signed_by(&pair, authority)?;

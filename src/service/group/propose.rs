@@ -4,11 +4,12 @@ use crate::service::directory::Caller;
 use crate::service::error::{GroupError, StoreError};
 use crate::service::group::admission::check_own;
 use crate::service::group::commit::rule;
+use crate::service::group::state::State;
 use crate::service::group::{Entry, Groups};
 use crate::service::key::{self, of_group};
 use crate::service::outcome::Outcome;
-use crate::service::record::{KnownRow, LogRow, MemberRow, pack};
-use roost_mls::read_handshake;
+use crate::service::record::{GroupRow, KnownRow, LogRow, MemberRow, pack};
+use roost_mls::{JudgedProposal, read_handshake};
 use roost_store::{Batch, Error};
 use roost_wire::api::{Accepted, SubmitProposal};
 use roost_wire::log::EntryKind;
@@ -72,23 +73,54 @@ impl Groups {
             .judge_proposal(bytes, known.time)
             .map_err(|error| rule(state, error))?;
         check_own(from, &judged.proposer)?;
-        let log = LogRow {
-            kind: EntryKind::Proposal,
-            epoch,
-            time: known.time,
-            hash,
-            body: Blob::new(bytes.to_vec())?,
-            voids: None,
-        };
-        let entry = Entry::new(group, known.seq, log);
         let leaving = MemberRow {
             leaving: Some((epoch, known.seq)),
             ..member
         };
+        let plan = Plan::new(state, asked, &judged, known)?;
+        let batch = plan
+            .batch
+            .put(of_group::member(&from.device), pack(&leaving));
+        let mut state = place.take().ok_or(GroupError::NotFound)?;
+        let receipt = self.house.store.commit(&key::group(&group), batch).await?;
+        state.remember(hash, known);
+        let members = vec![(from.device, Some(leaving))];
+        state.advance(members, plan.row, judged.next, known, receipt.version());
+        *place = Some(state);
+        cell.stored(known.seq);
+        let delivery = plan.entry.delivery(group);
+        Ok(Outcome::new(known.accepted(), vec![delivery]))
+    }
+}
+
+/// What a proposal writes, but for its author's row.
+struct Plan {
+    batch: Batch,
+    entry: Entry,
+    row: GroupRow,
+}
+
+impl Plan {
+    fn new(
+        state: &State,
+        asked: &SubmitProposal,
+        judged: &JudgedProposal,
+        known: KnownRow,
+    ) -> Result<Self, GroupError> {
+        let bytes = asked.proposal.as_bytes();
+        let log = LogRow {
+            kind: EntryKind::Proposal,
+            epoch: known.epoch,
+            time: known.time,
+            hash: EntryHash::of(bytes),
+            body: Blob::new(bytes.to_vec())?,
+            voids: None,
+        };
+        let entry = Entry::new(state.id, known.seq, log);
         let mut row = state.row.clone();
         // One state is kept for each epoch: this one takes the place of the epoch's earlier one.
         let earlier = row.snapshots.pop();
-        row.snapshots.push((epoch, known.seq));
+        row.snapshots.push((known.epoch, known.seq));
         let mut batch = entry
             .put(Batch::new(), &known)
             .version(of_group::META, state.version);
@@ -98,16 +130,7 @@ impl Groups {
         let snapshot = judged.next.snapshot().map_err(GroupError::Rule)?;
         let batch = batch
             .put(of_group::snapshot(known.seq), snapshot)
-            .put(of_group::META, pack(&row))
-            .put(of_group::member(&from.device), pack(&leaving));
-        let mut state = place.take().ok_or(GroupError::NotFound)?;
-        let receipt = self.house.store.commit(&key::group(&group), batch).await?;
-        state.remember(hash, known);
-        let members = vec![(from.device, Some(leaving))];
-        state.advance(members, row, judged.next, known, receipt.version());
-        *place = Some(state);
-        cell.stored(known.seq);
-        let delivery = entry.delivery(group);
-        Ok(Outcome::new(known.accepted(), vec![delivery]))
+            .put(of_group::META, pack(&row));
+        Ok(Self { batch, entry, row })
     }
 }

@@ -6,21 +6,15 @@
 
 use crate::service::directory::Caller;
 use crate::service::error::{GroupError, StoreError};
-use crate::service::group::change::Change;
-use crate::service::group::commit::put_members;
+use crate::service::group::Groups;
 use crate::service::group::state::State;
-use crate::service::group::{Entry, Groups};
 use crate::service::key::{self, of_group};
 use crate::service::outcome::Outcome;
-use crate::service::record::{
-    GroupRow, KnownRow, LogRow, MemberRow, OutboxRow, UndoRow, VerdictRow, pack, unpack,
-    unpack_some,
-};
-use roost_mls::ObservedGroup;
+use crate::service::record::{LogRow, OutboxRow, UndoRow, VerdictRow, pack, unpack, unpack_some};
 use roost_store::{Batch, Direction, KeyRange, Limit};
 use roost_wire::api::{Remedy, ReportVerdict, Verdict, VerdictTaken};
-use roost_wire::log::{EntryKind, InboxItem};
-use roost_wire::{AccountId, Blob, DeviceId, EntryHash, Seconds, Seq};
+use roost_wire::log::InboxItem;
+use roost_wire::{AccountId, DeviceId, Seconds, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Accounts that must refuse a commit before it is taken back, if there are so many others.
@@ -73,41 +67,17 @@ impl Groups {
         let mut place = cell.state.lock().await;
         let state = self.loaded(&cell, &mut place, &group).await?;
         let joined = state.member(from)?.joined;
-        let refused = asked.verdict == Verdict::Refused;
-        let settled = VerdictTaken {
-            remedy: if refused {
-                Remedy::Rejoin
-            } else {
-                Remedy::GoOn
-            },
+        let settled = match asked.verdict {
+            Verdict::Refused => taken(Remedy::Rejoin),
+            Verdict::Merged => taken(Remedy::GoOn),
         };
         if joined >= asked.seq || !state.row.undos.contains(&asked.seq) {
             return Ok(Outcome::quiet(settled));
         }
         self.check_entry(state, asked).await?;
         let undo = self.undo_row(state, asked.seq).await?;
-        let mut verdicts = self.verdicts(state, asked.seq).await?;
-        let stood = judge(&undo, &verdicts) == Judgement::Stands;
-        let mine = VerdictRow {
-            account: from.account,
-            merged: !refused,
-        };
-        verdicts.insert(from.device, mine);
-        let mut batch = Batch::new().put(of_group::verdict(asked.seq, &from.device), pack(&mine));
-        let judgement = judge(&undo, &verdicts);
-        if judgement == Judgement::Stands && !stood {
-            batch = batch.put(
-                of_group::outbox(asked.seq, u16::MAX),
-                pack(&call_back(state, &verdicts)),
-            );
-            self.shared.unsent().insert(group);
-        }
-        let _ = self.house.store.commit(&key::group(&group), batch).await?;
-        let wait = VerdictTaken {
-            remedy: Remedy::GoOn,
-        };
-        match judgement {
-            Judgement::Open => Ok(Outcome::quiet(wait)),
+        match self.note_verdict(from, state, asked, &undo).await? {
+            Judgement::Open => Ok(Outcome::quiet(taken(Remedy::GoOn))),
             Judgement::Stands => {
                 drop(place);
                 let deliveries = self.send_outbox(&group, now).await;
@@ -117,26 +87,41 @@ impl Groups {
                 let Some(chain) = self.chain(state, asked.seq, &undo).await? else {
                     return Ok(Outcome::quiet(settled));
                 };
-                let plan = self.take_back(state, chain, now).await?;
-                let mut state = place.take().ok_or(GroupError::NotFound)?;
-                self.shared.unsent().insert(group);
-                let receipt = self
-                    .house
-                    .store
-                    .commit(&key::group(&group), plan.batch)
-                    .await?;
-                let last = plan.last;
-                let mut deliveries = plan.change.leaving(group, last.seq);
-                deliveries.extend(plan.entries.iter().map(|entry| entry.delivery(group)));
-                let members = plan.change.after;
-                state.advance(members, plan.row, plan.next, last, receipt.version());
-                *place = Some(state);
-                cell.stored(last.seq);
+                let mut deliveries = self.take_back(&cell, &mut place, chain, now).await?;
                 drop(place);
                 deliveries.extend(self.send_outbox(&group, now).await);
-                Ok(Outcome::new(wait, deliveries))
+                Ok(Outcome::new(taken(Remedy::GoOn), deliveries))
             }
         }
+    }
+
+    /// Stores a verdict. Once somebody has merged what others refused, those are called back.
+    async fn note_verdict(
+        &self,
+        from: &Caller,
+        state: &State,
+        asked: &ReportVerdict,
+        undo: &UndoRow,
+    ) -> Result<Judgement, GroupError> {
+        let mut verdicts = self.verdicts(state, asked.seq).await?;
+        let stood = judge(undo, &verdicts) == Judgement::Stands;
+        let mine = VerdictRow {
+            account: from.account,
+            merged: asked.verdict == Verdict::Merged,
+        };
+        verdicts.insert(from.device, mine);
+        let judgement = judge(undo, &verdicts);
+        let mut batch = Batch::new().put(of_group::verdict(asked.seq, &from.device), pack(&mine));
+        if judgement == Judgement::Stands && !stood {
+            batch = batch.put(
+                of_group::outbox(asked.seq, u16::MAX),
+                pack(&call_back(state, &verdicts)),
+            );
+            self.shared.unsent().insert(state.id);
+        }
+        let part = key::group(&state.id);
+        let _ = self.house.store.commit(&part, batch).await?;
+        Ok(judgement)
     }
 
     async fn check_entry(&self, state: &State, asked: &ReportVerdict) -> Result<(), GroupError> {
@@ -209,118 +194,10 @@ impl Groups {
         }
         Ok(Some(chain))
     }
-
-    async fn take_back(
-        &self,
-        state: &State,
-        chain: Vec<(Seq, UndoRow)>,
-        now: Seconds,
-    ) -> Result<TakeBack, GroupError> {
-        let (_, oldest) = chain.last().ok_or(StoreError::Row)?;
-        let oldest = oldest.clone();
-        let mut row = GroupRow {
-            epoch: oldest.epoch,
-            closed: false,
-            ..state.row.clone()
-        };
-        row.snapshots.retain(|(epoch, _)| *epoch <= oldest.epoch);
-        row.undos
-            .retain(|seq| chain.iter().all(|(undone, _)| undone != seq));
-        let kept = row.snapshots.last().ok_or(StoreError::Row)?;
-        let snapshot = self
-            .house
-            .store
-            .get(&key::group(&state.id), &of_group::snapshot(kept.1))
-            .await?;
-        let snapshot = snapshot.ok_or(StoreError::Row)?.value;
-        let next = ObservedGroup::from_snapshot(&snapshot).map_err(GroupError::Rule)?;
-
-        let mut rows: BTreeMap<DeviceId, Option<MemberRow>> = BTreeMap::new();
-        for (_, undo) in &chain {
-            rows.extend(undo.members.iter().cloned());
-        }
-        let committer = rows
-            .remove(&oldest.committer)
-            .unwrap_or_else(|| state.members.get(&oldest.committer).cloned());
-        let committer = committer.map(|row| MemberRow {
-            suspended: true,
-            ..row
-        });
-        rows.insert(oldest.committer, committer);
-        let change = Change::between(state, rows, oldest.account);
-
-        let mut batch = Batch::new().version(of_group::META, state.version);
-        let mut entries = Vec::new();
-        let mut last = state.next(now, oldest.epoch);
-        for (index, (undone, undo)) in chain.iter().enumerate() {
-            if index > 0 {
-                last.seq = last.seq.next();
-            }
-            let known = KnownRow {
-                epoch: undo.epoch,
-                ..last
-            };
-            let entry = Entry::new(state.id, known.seq, void(*undone, undo, known));
-            batch = entry.put(batch, &known).delete(of_group::undo(*undone));
-            entries.push(entry);
-        }
-        for (_, seq) in state
-            .row
-            .snapshots
-            .iter()
-            .filter(|(epoch, _)| *epoch > oldest.epoch)
-        {
-            batch = batch.delete(of_group::snapshot(*seq));
-        }
-        batch = put_members(batch, &change.after);
-        let author = Caller {
-            account: oldest.account,
-            device: oldest.committer,
-            signature_key: roost_wire::SignatureKey::new([0; 32]),
-        };
-        let effects = change.outbox(state, &author, last.time);
-        for (index, effect) in (0u16..).zip(effects) {
-            batch = batch.put(of_group::outbox(last.seq, index), pack(&effect));
-        }
-        let batch = batch
-            .put(of_group::INFO, pack(&oldest.group_info))
-            .put(of_group::META, pack(&row));
-        Ok(TakeBack {
-            batch,
-            entries,
-            change,
-            row,
-            next,
-            last,
-        })
-    }
 }
 
-/// Everything that taking commits back writes.
-struct TakeBack {
-    batch: Batch,
-    entries: Vec<Entry>,
-    change: Change,
-    row: GroupRow,
-    next: ObservedGroup,
-    last: KnownRow,
-}
-
-fn void(undone: Seq, undo: &UndoRow, known: KnownRow) -> LogRow {
-    // Void entries have no body; this names them, so that each has a hash of its own.
-    let name = [
-        b"roost void v1".as_slice(),
-        &undone.get().to_be_bytes(),
-        &known.seq.get().to_be_bytes(),
-    ];
-    LogRow {
-        kind: EntryKind::Void,
-        epoch: undo.epoch,
-        time: known.time,
-        hash: EntryHash::of(&name.concat()),
-        body: Blob::default(),
-        voids: Some(undone),
-    }
+const fn taken(remedy: Remedy) -> VerdictTaken {
+    VerdictTaken { remedy }
 }
 
 /// Those who had refused what now stands are called to rejoin.
@@ -335,7 +212,7 @@ fn call_back(state: &State, verdicts: &BTreeMap<DeviceId, VerdictRow>) -> Outbox
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roost_wire::Epoch;
+    use roost_wire::{Blob, Epoch};
 
     fn undo(others: u32) -> UndoRow {
         UndoRow {

@@ -371,6 +371,36 @@ fn a_direct_groups_refused_commit_is_taken_back_and_its_author_rejoins() {
 }
 
 #[test]
+fn commits_that_their_author_made_alone_are_taken_back_newest_first() {
+    let home = Home::new();
+    let (ada, ben) = (home.person(1), home.person(2));
+    let (mut ada_in, asked) = ada.founding(&home, 9, roost_mls::GroupKind::Direct);
+    ada.call(&home, &asked).unwrap();
+    ada_in.adds(&home, &ada, &[&ben]);
+    let mut ben_in = ben.join(&home);
+    let group = ada_in.id;
+    let (first, second) = (ada_in.updates(&home, &ada), ada_in.updates(&home, &ada));
+
+    let verdict = ReportVerdict {
+        group,
+        seq: first.seq,
+        hash: ben.log(&home, group, 1).unwrap().entries.as_slice()[0].hash,
+        verdict: Verdict::Refused,
+    };
+    ben.call(&home, &verdict).unwrap();
+    let page = ben.log(&home, group, second.seq.get()).unwrap();
+
+    let voids = page.entries.as_slice().iter();
+    let voids: Vec<_> = voids.map(|entry| (entry.voids, entry.epoch)).collect();
+    let epochs = [first.epoch, Epoch::new(first.epoch.get() - 1)];
+    assert_eq!(
+        voids,
+        [(Some(second.seq), epochs[0]), (Some(first.seq), epochs[1])]
+    );
+    ben_in.says(&home, &ben, "the old epoch holds");
+}
+
+#[test]
 fn one_account_of_three_cannot_take_a_commit_back() {
     let (home, [ada, ben, cy], [mut ada_in, ..]) = three();
     let group = ada_in.id;
