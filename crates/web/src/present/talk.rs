@@ -96,6 +96,10 @@ pub fn reply_quote(message: &MessageView, names: &Names) -> QuoteLine {
 }
 
 /// A line to draw: ready, or a message that may have been drawn before.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few hundred, drawn at once and dropped"
+)]
 pub enum Entry<'a> {
     Line(Line),
     /// `more`: it follows one of the same person.
