@@ -69,9 +69,12 @@ pub fn run(folder: &Path, commits: u64, plant: Option<Plant>) -> Result<()> {
     Ok(())
 }
 
-/// The reserve of free space does not matter here, and the machine may have little.
+/// The reserve of free space does not matter here, and the machine may have little. A store that
+/// gives up must not end the simulation: its commits fail, which is noticed.
 pub fn options(plant: Option<Plant>) -> SledOptions {
-    let options = SledOptions::new().keep_free(1, 0);
+    let options = SledOptions::new()
+        .keep_free(1, 0)
+        .on_fatal(|fatal| eprintln!("power-loss: {fatal}"));
     match plant {
         Some(Plant::NoFdatasync) => options.sync_by(|_| Ok(())),
         None => options,

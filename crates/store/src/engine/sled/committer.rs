@@ -15,7 +15,7 @@ use super::layered::{Layer, Layered};
 use super::layout::{LAST_VERSION, RawKey, head_key, piece_key};
 use super::options::Fatal;
 use super::row::{parse_version, seal_version, split};
-use super::{Engine, Shared, sled_error};
+use super::{Engine, Shared, guarded, sled_error};
 use crate::batch::Batch;
 use crate::error::{Error, ReadOnly, Result};
 use crate::key::{Key, KeyRange, Part};
@@ -211,11 +211,8 @@ impl Committer {
 
     fn open(&mut self) -> Result<()> {
         let db = self.folder.open()?;
-        let last = db
-            .get(LAST_VERSION)
-            .map_err(|error| sled_error("reading a row", error))?;
-        if let Some(raw) = last {
-            self.last = self.last.max(parse_version(LAST_VERSION, &raw)?);
+        if let Some(last) = last_version(&db)? {
+            self.last = self.last.max(last);
         }
         self.db = Some(db.clone());
         self.shared.change(|visible| {
@@ -371,6 +368,15 @@ fn before_images(db: &sled::Db, after: &Layer) -> Result<Layer> {
     let image = |key: &RawKey| Ok((key.clone(), db.get(key)?));
     let images: sled::Result<Layer> = after.keys().map(image).collect();
     images.map_err(|error| sled_error("reading a row", error))
+}
+
+fn last_version(db: &sled::Db) -> Result<Option<Version>> {
+    guarded("the store, while reading its last version", || {
+        let raw = db
+            .get(LAST_VERSION)
+            .map_err(|error| sled_error("reading a row", error))?;
+        raw.map(|raw| parse_version(LAST_VERSION, &raw)).transpose()
+    })
 }
 
 fn sealed_version(version: Version) -> IVec {

@@ -4,12 +4,11 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::options::{SledOptions, Space};
-use super::sled_error;
+use super::{guarded, sled_error};
 use crate::error::{Error, ReadOnly, Result};
 
 const LOCK_FILE: &str = "lock";
@@ -144,14 +143,15 @@ impl Folder {
         self.try_open_sled(place)
     }
 
-    /// sled panics where others return errors, and a damaged file is not our bug.
     fn try_open_sled(&self, place: &Path) -> Result<sled::Db> {
         let config = sled::Config::new()
             .path(place)
             .cache_capacity(self.options.cache_bytes);
-        catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|_| Error::damaged(format!("the store in {}", place.display())))?
-            .map_err(|error| sled_error("opening the store", error))
+        guarded(&format!("the store in {}", place.display()), || {
+            config
+                .open()
+                .map_err(|error| sled_error("opening the store", error))
+        })
     }
 
     /// sled syncs neither its configuration nor its folders. Returns its file.

@@ -10,9 +10,12 @@
 //!   the caller's thread.
 //! - A failed sync ends it: those who wait learn `Unknown`, nothing is acknowledged again, and the
 //!   hook ends the process. A panic of sled counts as one.
-//! - A full disk does not end it: those who wait learn `Unknown`, then the store is read-only, and
-//!   each later commit tries whether the disk takes writes again; if so, sled is opened anew.
-//!   Normally it does not come to that: below a reserve of free space nothing is written at all.
+//! - Below a reserve of free space nothing is written: reading goes on, and writing too as soon as
+//!   there is space.
+//! - A write that fails for want of space all the same does not end it either: those who wait learn
+//!   `Unknown`, then the store is read-only, and each later commit tries whether the disk takes
+//!   writes again; if so, sled is opened anew. Until then rows beside the failed write may answer
+//!   `Io`: sled splits its nodes while it reads, which is a write.
 //! - A new store is made under another name and renamed, so that a power cut leaves a whole one.
 
 mod committer;
@@ -214,10 +217,10 @@ enum Engine {
 }
 
 impl Shared {
-    /// sled panics on a damaged file where it could return an error.
     fn read<T>(&self, read: impl FnOnce(Layered<'_>) -> Result<T>) -> Result<T> {
-        catch_unwind(AssertUnwindSafe(|| self.read_unguarded(read)))
-            .unwrap_or_else(|_| Err(Error::damaged("the store, while reading a row")))
+        guarded("the store, while reading a row", || {
+            self.read_unguarded(read)
+        })
     }
 
     fn read_unguarded<T>(&self, read: impl FnOnce(Layered<'_>) -> Result<T>) -> Result<T> {
@@ -235,6 +238,11 @@ impl Shared {
     fn change<T>(&self, change: impl FnOnce(&mut Visible) -> T) -> T {
         change(&mut self.visible.write().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// sled panics on a damaged file where it could return an error.
+fn guarded<T>(place: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(Error::damaged(place)))
 }
 
 fn sled_error(during: &'static str, error: sled::Error) -> Error {
