@@ -16,7 +16,7 @@ use roost_cli::transport_http::HttpTransport;
 use roost_client::{Command, Dice, Effect, HttpCall, Input, Moment, Notice, Unreachable};
 use roost_wire::api::{AskTicket, FetchGroupInfo, SocketTicket};
 use roost_wire::frame::{ClientFrame, Cursor, ServerFrame};
-use roost_wire::{Call, Epoch, GroupId, InboxSeq, List, Seq, StateCounter, Token, limit};
+use roost_wire::{Call, Epoch, GroupId, InboxSeq, List, Seq, StateCounter, Token};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -298,7 +298,7 @@ impl Listener {
 /// A `Submit` of one message of so many bytes.
 ///
 /// # Panics
-/// If the size is above the limit of a message.
+/// If the size is 16 KiB or more.
 #[must_use]
 pub fn submission(
     request: u32,
@@ -307,10 +307,7 @@ pub fn submission(
     size: usize,
     dice: &mut Seeded,
 ) -> Bytes {
-    assert!(
-        size < 0x4000 && size < limit::MESSAGE_BYTES,
-        "one length form is enough here"
-    );
+    assert!(size < 0x4000, "one length form is enough here");
     // MLS 1.0, PrivateMessage, group, epoch, application, no authenticated data (RFC 9420, 6.3).
     let mut message = vec![0, 1, 0, 2, 16];
     message.extend(group.as_bytes());

@@ -96,7 +96,8 @@ async fn crash(rounds: u32) -> Result<bool> {
     while let Some(guest) = talkers.join_next().await {
         guests.push(guest??);
     }
-    judge(rounds, guests, room, &tally.borrow()).await
+    let tally = tally.take();
+    judge(rounds, guests, room, &tally).await
 }
 
 /// Makes the accounts and one group of all.

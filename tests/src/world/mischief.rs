@@ -42,12 +42,11 @@ impl Mischief {
                 request.commit = Blob::new(commit).unwrap_or_default();
                 call.body = api::encode(&request);
             }
-        } else if call.path.ends_with("/messages") {
-            if let Ok(mut request) = api::decode::<SubmitMessage>(&call.body, "message", usize::MAX)
-            {
-                request.message = self.taint_message(request.message);
-                call.body = api::encode(&request);
-            }
+        } else if call.path.ends_with("/messages")
+            && let Ok(mut request) = api::decode::<SubmitMessage>(&call.body, "message", usize::MAX)
+        {
+            request.message = self.taint_message(request.message);
+            call.body = api::encode(&request);
         }
         call
     }

@@ -325,15 +325,16 @@ impl Stage {
         if reply.status != 200 {
             return;
         }
-        if call.method == Method::Post && call.path == "/v1/groups" {
-            if let Ok(request) = api::decode::<FoundGroup>(&call.body, "found", usize::MAX) {
-                self.witness.founded(&request);
-            }
+        if call.method == Method::Post
+            && call.path == "/v1/groups"
+            && let Ok(request) = api::decode::<FoundGroup>(&call.body, "found", usize::MAX)
+        {
+            self.witness.founded(&request);
         }
-        if let Some(group) = log_of(call) {
-            if let Ok(page) = FetchLog::reply(&reply.body) {
-                self.witness.page(group, page);
-            }
+        if let Some(group) = log_of(call)
+            && let Ok(page) = FetchLog::reply(&reply.body)
+        {
+            self.witness.page(group, page);
         }
     }
 
