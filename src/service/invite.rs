@@ -8,21 +8,20 @@ use crate::service::house::House;
 use crate::service::key::{self, of_directory};
 use crate::service::record::{AccessRow, InviteRow, pack, unpack};
 use crate::service::signature::verifies;
-use roost_mls::{InviteSecret, JoinGrant};
+use roost_mls::JoinGrant;
 use roost_store::{Batch, Direction, Error, KeyRange, Limit};
 use roost_wire::api::{CreateInvite, Done, InviteDetail, RedeemInvite};
-use roost_wire::link::InviteLink;
 use roost_wire::{AccountId, GroupId, InviteId, Seconds, limit};
 use std::sync::Arc;
 
-const DAY_SECONDS: u64 = 86_400;
+pub(super) const DAY_SECONDS: u64 = 86_400;
 /// Uses of an invite forgotten in one batch.
 const USES_A_BATCH: usize = 128;
 
 /// Invites and their use.
 #[derive(Clone)]
 pub struct Invites {
-    house: Arc<House>,
+    pub(super) house: Arc<House>,
 }
 
 impl Invites {
@@ -145,63 +144,6 @@ impl Invites {
         Ok(Done {})
     }
 
-    /// The operator's own invite, as a link. Its secret is known only to who sees the link.
-    ///
-    /// # Errors
-    /// Refuses lifetimes and uses out of bounds.
-    pub async fn by_operator(
-        &self,
-        uses: u32,
-        seconds: u64,
-        now: Seconds,
-    ) -> Result<InviteLink, DirectoryError> {
-        let secret = self.house.dice.bytes();
-        let id = InviteId::new(self.house.dice.bytes());
-        let row = operators_row(&secret, uses, now.plus(seconds), now)?;
-        let batch = Batch::new().put(of_directory::invite(&id), pack(&row));
-        let _ = self.house.store.commit(&key::directory(), batch).await?;
-        Ok(self.link(id, secret))
-    }
-
-    /// The link for the first account, until that exists.
-    ///
-    /// # Errors
-    /// Only the store's.
-    pub async fn setup(&self, now: Seconds) -> Result<Option<InviteLink>, DirectoryError> {
-        let accounts = KeyRange::prefix(of_directory::ACCOUNTS);
-        let directory = key::directory();
-        let page = self
-            .house
-            .store
-            .scan(&directory, accounts, Limit::rows(1), Direction::Forward)
-            .await?;
-        if !page.rows.is_empty() {
-            return Ok(None);
-        }
-        let kept = self
-            .house
-            .row::<(InviteId, [u8; 16])>(of_directory::SETUP)
-            .await?;
-        if let Some((id, secret)) = kept
-            && let Some((invite, _)) = self.house.invite(&id).await?
-            && invite.is_open(now)
-        {
-            return Ok(Some(self.link(id, secret)));
-        }
-        let secret: [u8; 16] = self.house.dice.bytes();
-        let id = InviteId::new(self.house.dice.bytes());
-        let expires = now.plus(limit::INVITE_DAYS_MAX * DAY_SECONDS);
-        let row = InviteRow {
-            is_setup: true,
-            ..operators_row(&secret, 1, expires, now)?
-        };
-        let batch = Batch::new()
-            .put(of_directory::invite(&id), pack(&row))
-            .put(of_directory::SETUP, pack(&(id, secret)));
-        let _ = self.house.store.commit(&directory, batch).await?;
-        Ok(Some(self.link(id, secret)))
-    }
-
     /// Removes invites that ended more than a day ago, and what was noted of their use.
     ///
     /// # Errors
@@ -308,16 +250,6 @@ impl Invites {
         })
     }
 
-    fn link(&self, invite: InviteId, secret: [u8; 16]) -> InviteLink {
-        InviteLink {
-            origin: self.house.settings.origin.clone(),
-            invite,
-            secret,
-            inviter: None,
-            group_name: None,
-        }
-    }
-
     fn proposed(
         &self,
         from: &Caller,
@@ -414,7 +346,11 @@ impl Invites {
     }
 }
 
-fn check_bounds(uses: u32, expires: Seconds, now: Seconds) -> Result<(), DirectoryError> {
+pub(super) fn check_bounds(
+    uses: u32,
+    expires: Seconds,
+    now: Seconds,
+) -> Result<(), DirectoryError> {
     if uses == 0 || uses > limit::INVITE_USES_MAX {
         return Err(DirectoryError::Against(
             "An invite can be used between 1 and 1,000 times.",
@@ -424,23 +360,4 @@ fn check_bounds(uses: u32, expires: Seconds, now: Seconds) -> Result<(), Directo
         return Err(DirectoryError::Against("An invite lasts at most 90 days."));
     }
     Ok(())
-}
-
-fn operators_row(
-    secret: &[u8; 16],
-    uses: u32,
-    expires: Seconds,
-    now: Seconds,
-) -> Result<InviteRow, DirectoryError> {
-    check_bounds(uses, expires, now)?;
-    Ok(InviteRow {
-        key: InviteSecret::new(*secret).key(),
-        created: now,
-        expires,
-        uses_left: uses,
-        inviter: None,
-        group: None,
-        grant: None,
-        is_setup: false,
-    })
 }

@@ -13,6 +13,7 @@ mod house;
 mod identity;
 mod inbox;
 mod invite;
+mod invite_operator;
 mod key;
 mod key_package;
 pub mod outcome;

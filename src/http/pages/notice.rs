@@ -23,11 +23,13 @@ pub struct Notice {
 impl Notice {
     pub const OVER: Self = Self {
         title: "This invite is over",
-        text: "It was used up, withdrawn or has expired. Ask whoever sent it for a new link. If you have joined already, your conversations are where you left them.",
+        text: "It was used up, withdrawn or has expired. Ask whoever sent it for a new link. \
+               If you have joined already, your conversations are where you left them.",
     };
     pub const NO_INVITE: Self = Self {
         title: "There is no such invite",
-        text: "The link may have been cut off when it was copied. Open the whole link, or ask for a new one.",
+        text: "The link may have been cut off when it was copied. Open the whole link, or ask \
+               for a new one.",
     };
     pub const NOT_FOUND: Self = Self {
         title: "There is nothing here",

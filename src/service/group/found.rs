@@ -60,38 +60,10 @@ impl Groups {
             Ok(_) => return Err(GroupError::Taken),
         }
         self.check_count(&from.account).await?;
-        let member = MemberRow {
-            account: from.account,
-            leaf: leaf.leaf,
-            signature_key: leaf.signature_key,
-            joined_epoch: row.epoch,
-            joined: Seq::NONE,
-            left: None,
-            suspended: false,
-            leaving: None,
-        };
-        let (joined, others) = (
-            OutboxRow::Membership {
-                account: from.account,
-                present: true,
-                shut: None,
-            },
-            OutboxRow::TellOthers {
-                account: from.account,
-                except: vec![from.device],
-            },
+        let batch = batch(from, asked, &row, &leaf).put(
+            of_group::snapshot(Seq::NONE),
+            observed.snapshot().map_err(GroupError::Rule)?,
         );
-        let batch = Batch::new()
-            .absent(of_group::META)
-            .put(of_group::META, pack(&row))
-            .put(of_group::INFO, pack(&asked.group_info))
-            .put(
-                of_group::snapshot(Seq::NONE),
-                observed.snapshot().map_err(GroupError::Rule)?,
-            )
-            .put(of_group::member(&from.device), pack(&member))
-            .put(of_group::outbox(Seq::NONE, 0), pack(&joined))
-            .put(of_group::outbox(Seq::NONE, 1), pack(&others));
         self.shared.unsent().insert(group);
         match self.house.store.commit(&key::group(&group), batch).await {
             Ok(_) => {}
@@ -141,4 +113,34 @@ impl Groups {
             ))
         }
     }
+}
+
+/// What founding writes, but for the state of MLS.
+fn batch(from: &Caller, asked: &FoundGroup, row: &GroupRow, leaf: &LeafSummary) -> Batch {
+    let member = MemberRow {
+        account: from.account,
+        leaf: leaf.leaf,
+        signature_key: leaf.signature_key,
+        joined_epoch: row.epoch,
+        joined: Seq::NONE,
+        left: None,
+        suspended: false,
+        leaving: None,
+    };
+    let joined = OutboxRow::Membership {
+        account: from.account,
+        present: true,
+        shut: None,
+    };
+    let others = OutboxRow::TellOthers {
+        account: from.account,
+        except: vec![from.device],
+    };
+    Batch::new()
+        .absent(of_group::META)
+        .put(of_group::META, pack(row))
+        .put(of_group::INFO, pack(&asked.group_info))
+        .put(of_group::member(&from.device), pack(&member))
+        .put(of_group::outbox(Seq::NONE, 0), pack(&joined))
+        .put(of_group::outbox(Seq::NONE, 1), pack(&others))
 }

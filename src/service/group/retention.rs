@@ -5,7 +5,7 @@ use crate::service::error::{GroupError, StoreError, Trouble};
 use crate::service::group::state::State;
 use crate::service::group::{Groups, log_row};
 use crate::service::key::{self, of_group};
-use crate::service::record::{LogRow, TreeWantedRow, pack, unpack};
+use crate::service::record::{GroupRow, LogRow, TreeWantedRow, pack, unpack};
 use crate::telemetry::log;
 use roost_store::{Batch, Direction, KeyRange, Limit, Part};
 use roost_wire::{DeviceId, Epoch, GroupId, Seconds, Seq};
@@ -98,41 +98,19 @@ impl Groups {
         let Some((last, _)) = over.last() else {
             return Ok(false);
         };
-        let tail = last.next();
-        let mut batch = over.iter().fold(Batch::new(), |batch, (seq, row)| {
-            batch
-                .delete(of_group::log(*seq))
-                .delete(of_group::known(&row.hash))
-        });
-        let mut row = state.row.clone();
-        while row.undos.first().is_some_and(|seq| *seq < tail) {
-            batch = batch.delete(of_group::undo(row.undos.remove(0)));
-        }
-        let departed = departed_before(state, tail);
-        for device in &departed {
-            batch = batch
-                .delete(of_group::member(device))
-                .delete(of_group::cursor(device));
-        }
-        let is_row_new = row.undos != state.row.undos;
-        if is_row_new {
-            batch = batch
-                .version(of_group::META, state.version)
-                .put(of_group::META, pack(&row));
-        }
+        let removal = Removal::new(state, &over, last.next());
         let mut state = place.take().ok_or(GroupError::NotFound)?;
-        let receipt = self.house.store.commit(&part, batch).await?;
-        state.tail = tail;
-        if is_row_new {
+        let receipt = self.house.store.commit(&part, removal.batch).await?;
+        state.tail = removal.tail;
+        if let Some(row) = removal.row {
             state.version = receipt.version();
             state.row = row;
         }
-        for device in &departed {
+        for device in &removal.departed {
             state.members.remove(device);
         }
-        let over = over.iter().map(|(_, row)| row.hash);
-        for hash in over {
-            state.recent.remove(&hash);
+        for (_, row) in over {
+            state.recent.remove(&row.hash);
         }
         *place = Some(state);
         Ok(page.more)
@@ -215,6 +193,47 @@ impl Groups {
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// The oldest entries going, and what goes with them.
+struct Removal {
+    batch: Batch,
+    tail: Seq,
+    /// The group's row, if it changes.
+    row: Option<GroupRow>,
+    departed: Vec<DeviceId>,
+}
+
+impl Removal {
+    fn new(state: &State, over: &[&(Seq, LogRow)], tail: Seq) -> Self {
+        let mut batch = over.iter().fold(Batch::new(), |batch, (seq, row)| {
+            batch
+                .delete(of_group::log(*seq))
+                .delete(of_group::known(&row.hash))
+        });
+        let departed = departed_before(state, tail);
+        for device in &departed {
+            batch = batch
+                .delete(of_group::member(device))
+                .delete(of_group::cursor(device));
+        }
+        let mut row = state.row.clone();
+        while row.undos.first().is_some_and(|seq| *seq < tail) {
+            batch = batch.delete(of_group::undo(row.undos.remove(0)));
+        }
+        let row = (row.undos != state.row.undos).then_some(row);
+        if let Some(row) = &row {
+            batch = batch
+                .version(of_group::META, state.version)
+                .put(of_group::META, pack(row));
+        }
+        Self {
+            batch,
+            tail,
+            row,
+            departed,
+        }
     }
 }
 
