@@ -14,7 +14,7 @@ use crate::repair::Trouble;
 use mls_rs::group::ReceivedMessage;
 use roost_wire::api::{Remedy, ReportVerdict, Verdict, VerdictTaken};
 use roost_wire::log::LogEntry;
-use roost_wire::{EntryHash, Epoch, GroupId, Seq};
+use roost_wire::{ApiError, EntryHash, Epoch, ErrorCode, GroupId, Seq};
 
 /// The server is asked this often what is to become of a refused commit; then the device enters
 /// the group anew.
@@ -308,6 +308,23 @@ impl Core {
             let wait = 1_u32.checked_shl(asked).unwrap_or(60);
             let call = Call::Verdict(*group, seq);
             self.net.cool(call, turn.now, Some(wait), jitter);
+        }
+    }
+
+    /// Who may not even report has lost its place, perhaps by the very commit it refused.
+    pub(super) fn on_verdict_refused(
+        &mut self,
+        group: &GroupId,
+        seq: Seq,
+        error: &ApiError,
+        turn: &mut Turn<'_>,
+    ) {
+        let refused = self
+            .conversations
+            .get(group)
+            .and_then(|found| found.record.refused);
+        if error.code == ErrorCode::NotFound && refused.is_some_and(|refused| refused.seq == seq) {
+            self.enter_anew(group, Trouble::CommitRefused, turn);
         }
     }
 }

@@ -329,7 +329,8 @@ impl Core {
         match call {
             Call::About | Call::Challenge | Call::Ticket | Call::People => {}
             Call::KeyPackages | Call::Memberships | Call::Inbox | Call::Acks => {}
-            Call::Verdict(..) | Call::Renew => {}
+            Call::Renew => {}
+            Call::Verdict(group, seq) => self.on_verdict_refused(&group, seq, &error, turn),
             Call::ShowInvite | Call::Register => self.on_join_refused(&error, turn),
             Call::LinkDevice => self.on_link_refused(&error, turn),
             Call::Redeem => self.on_redeem_refused(&error, turn),

@@ -17,7 +17,7 @@ use crate::repair::Trouble;
 use crate::vault::indexed_key;
 use roost_wire::api::{Accepted, SubmitMessage};
 use roost_wire::frame::ClientFrame;
-use roost_wire::{ApiError, Blob, EntryHash, ErrorCode, GroupId, Seconds, Seq, limit};
+use roost_wire::{ApiError, Blob, EntryHash, Epoch, ErrorCode, GroupId, Seconds, Seq, limit};
 
 /// Messages that may wait for one group.
 const WAITING_MAX: usize = 1_000;
@@ -116,14 +116,30 @@ impl Core {
             .filter(|(_, item)| item.accepted.is_none() && !item.failed)
             .map(|(index, _)| index)
             .collect();
+        let mut ahead = None;
         for index in waiting {
             if self.net.socket.is_submitting(group, index) {
+                ahead = self.sealed_in(group, index);
                 continue;
             }
-            if !self.seal(group, index, turn) || !self.transmit(group, index, turn) {
+            if !self.seal(group, index, turn) {
+                return;
+            }
+            // One of an earlier epoch may yet be refused, and this one would overtake it.
+            let epoch = self.sealed_in(group, index);
+            if ahead.is_some() && ahead != epoch {
+                return;
+            }
+            ahead = epoch;
+            if !self.transmit(group, index, turn) {
                 return;
             }
         }
+    }
+
+    fn sealed_in(&self, group: &GroupId, index: u64) -> Option<Epoch> {
+        let item = self.outbox.get(&(*group, index))?;
+        Some(item.sealed.as_ref()?.epoch)
     }
 
     /// Whether the message is encrypted (now).
