@@ -216,10 +216,9 @@ impl<'a> Room<'a> {
                 let views = format!("sees {:?}, really {:?}", side.members, real);
                 verdict.unexplained.push(complain(views));
             }
-        } else if side.state == Some(ConversationState::Ready) {
-            verdict
-                .unexplained
-                .push(complain("is no member and believes so".into()));
+        } else if side.state.is_some_and(|state| !is_over(state)) {
+            let state = format!("is no member and {:?}", side.state);
+            verdict.unexplained.push(complain(state));
         }
     }
 
@@ -342,7 +341,8 @@ impl<'a> Room<'a> {
         let could_open = stay.since <= chapter.seq && stay.since_epoch <= chapter.epoch;
         let excused = self.is_excused(side, stay, chapter)
             || self.never_entered(side)
-            || self.is_of_a_void_epoch(chapter);
+            || self.is_of_a_void_epoch(chapter)
+            || self.is_shut_out_by_a_spoiler(side, chapter);
         if could_open && !excused {
             let line = format!(
                 "{} at {} of {} (epoch {}) never reached {}, there since {}",
@@ -382,6 +382,18 @@ impl<'a> Room<'a> {
             })
     }
 
+    /// Made in an epoch that a spoiled commit began and everyone else could enter anew; this device
+    /// was removed before it could, and shows that it is out.
+    fn is_shut_out_by_a_spoiler(&self, side: &Side, chapter: &Chapter) -> bool {
+        let mut spoiled = self.history.chapters.iter();
+        let began = spoiled.any(|commit| {
+            commit.kind == EntryKind::Commit
+                && commit.epoch_after <= chapter.epoch
+                && self.spoiled.contains(&commit.seq)
+        });
+        began && side.state.is_some_and(is_over)
+    }
+
     fn chapter(&self, seq: Seq) -> Option<&Chapter> {
         let chapters = self.history.chapters.iter();
         chapters
@@ -401,6 +413,13 @@ impl Side {
                 .count()
                 > 1
     }
+}
+
+const fn is_over(state: ConversationState) -> bool {
+    matches!(
+        state,
+        ConversationState::Left | ConversationState::Removed | ConversationState::Gone
+    )
 }
 
 fn devices_by_account(chapter: &Chapter) -> BTreeMap<AccountId, u32> {
