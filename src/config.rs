@@ -27,7 +27,7 @@ pub struct DataArgs {
 pub struct ServeArgs {
     #[command(flatten)]
     pub place: DataArgs,
-    /// Address and port to listen on [default: [::]:8443, or 0.0.0.0:8443 without IPv6]
+    /// Address and port to listen on (default: `[::]:8443`, or `0.0.0.0:8443` without IPv6)
     #[arg(long, env = "ROOST_LISTEN", value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
     /// Name, or name:port, under which people reach the server [default: a private address]

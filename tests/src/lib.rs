@@ -2,7 +2,7 @@
 //!
 //! Owns [`world`] (real cores and the real server's logic in one thread), [`sim`] (stories played
 //! in it), [`real`] (the real binary in a process), [`guest`] and [`lean`] (who talks to it),
-//! [`search`] (looking for words in bytes), and the proofs [`gun`] and [`bench`]. Never part of
+//! [`search`] (looking for words in bytes), and the proofs [`mod@gun`] and [`mod@bench`]. Never part of
 //! the product.
 
 pub mod bench;

@@ -187,7 +187,7 @@ pub struct Invite {
 pub enum Link {
     /// On the new device: print a request to be let in
     Request {
-        /// Address of the server, such as https://roost.example
+        /// Address of the server, such as `https://roost.example`
         server: String,
     },
     /// On a device of the account: let the new one in and print the grant

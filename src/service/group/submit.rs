@@ -25,7 +25,7 @@ impl Groups {
     /// Appends an application message.
     ///
     /// # Errors
-    /// As [`crate::service::group::state::State::admit_message`]; `UnderWay` for a copy of a
+    /// As `State::admit_message`; `UnderWay` for a copy of a
     /// message being stored; the store's.
     pub async fn submit(
         &self,
