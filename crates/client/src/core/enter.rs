@@ -226,8 +226,7 @@ impl Core {
         let again = std::mem::take(&mut record.rejoining);
         let by_link = record.invitation.take().is_some();
         let passed_over = std::mem::take(&mut record.passed_over);
-        let skipped =
-            again && (passed_over || seq.get() > record.cursor.get().saturating_add(1));
+        let skipped = again && (passed_over || seq.get() > record.cursor.get().saturating_add(1));
         let strangers = strangers(&record.members, &entered.leaves, me);
         record.stage = Stage::Live;
         record.cursor = seq;
