@@ -235,7 +235,7 @@ impl<'a> Room<'a> {
     fn judge_secrecy(&self, side: &Side, verdict: &mut Verdict) {
         for message in side.messages().filter(|message| !message.mine) {
             let Some(seq) = message.seq else { continue };
-            let there = self.history.roster_at(seq);
+            let there = self.history.present_at(seq);
             if there.is_none_or(|roster| !roster.contains_key(&side.device)) {
                 let line = format!(
                     "{} reads {:?} at {seq} of {} without being there",

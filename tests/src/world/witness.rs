@@ -46,6 +46,8 @@ pub struct Chapter {
     /// Of the group, after it.
     pub epoch_after: Epoch,
     pub roster: Roster,
+    /// All who could read then: the roster with the commits that were taken back, and without.
+    pub present: Roster,
     /// A commit that a later entry took back.
     pub is_void: bool,
     /// The commit that a void entry took back.
@@ -139,13 +141,13 @@ impl Witness {
 }
 
 impl History {
-    /// The roster when entry `seq` was made.
+    /// Who was there when entry `seq` was made.
     #[must_use]
-    pub fn roster_at(&self, seq: Seq) -> Option<&Roster> {
+    pub fn present_at(&self, seq: Seq) -> Option<&Roster> {
         self.chapters
             .iter()
             .find(|chapter| chapter.seq == seq)
-            .map(|chapter| &chapter.roster)
+            .map(|chapter| &chapter.present)
     }
 
     #[must_use]
@@ -212,6 +214,7 @@ impl Narrator {
             epoch,
             epoch_after: self.group.epoch(),
             roster: self.roster.clone(),
+            present: self.roster.clone(),
             is_void: false,
             voids: None,
             story,
@@ -275,6 +278,10 @@ impl Narrator {
                 chapter
                     .roster
                     .retain(|device, _| self.roster.contains_key(device));
+                // Whoever the voided commit had removed could read on.
+                for (device, stay) in &self.roster {
+                    chapter.present.entry(*device).or_insert(*stay);
+                }
             }
         }
         format!("voids {voided}")
