@@ -41,9 +41,7 @@ impl Core {
         // Whoever was removed and added again while away may not read what lies between.
         let first = page.entries.as_slice().first().map(|entry| entry.seq);
         let is_shut_out = first.is_some_and(|first| first > cursor.next());
-        if is_shut_out
-            || (page.tail.get() > cursor.get().saturating_add(1) && page.head > cursor)
-        {
+        if is_shut_out || (page.tail.get() > cursor.get().saturating_add(1) && page.head > cursor) {
             self.enter_anew(group, Trouble::LogGone, turn);
             return;
         }
