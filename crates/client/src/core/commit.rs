@@ -50,7 +50,8 @@ impl Core {
                 let changes = changes_of(&before, &after, &commit);
                 // Whoever comes back counts on from where nobody here listened.
                 for leaf in &after {
-                    if before.iter().all(|known| known.device() != leaf.device()) {
+                    let entered = commit.is_external && leaf.index == commit.committer;
+                    if entered || before.iter().all(|known| known.device() != leaf.device()) {
                         self.forget_heard_of(group, &leaf.device());
                     }
                 }
