@@ -83,6 +83,7 @@ struct Side {
     index: usize,
     name: String,
     device: DeviceId,
+    account: AccountId,
     state: Option<ConversationState>,
     members: BTreeMap<AccountId, u32>,
     items: Vec<ThreadItem>,
@@ -94,6 +95,7 @@ impl Side {
             index,
             name: person.name(),
             device: person.device(),
+            account: person.account(),
             state: person.state(group),
             members: person.devices_in(group),
             items: person.thread(group),
@@ -207,6 +209,15 @@ impl<'a> Room<'a> {
         };
         let complain = |why: String| format!("{} in {}: {why}", side.name, self.group);
         if last.roster.contains_key(&side.device) {
+            let is_alone = last
+                .roster
+                .values()
+                .all(|stay| stay.account == side.account);
+            let has_left_alone = is_alone && side.state == Some(ConversationState::Left);
+            if has_left_alone {
+                // There was nobody to let the last account go.
+                return;
+            }
             if side.state != Some(ConversationState::Ready) {
                 let state = complain(format!("is a member and {:?}", side.state));
                 verdict.unexplained.push(state);
@@ -325,7 +336,8 @@ impl<'a> Room<'a> {
     ) {
         let found = side.find(&said.text);
         if let Some(found) = found {
-            if found.seq != Some(chapter.seq) {
+            // Sent again by a device that lost sight of its first try: the others keep the first.
+            if found.seq != Some(chapter.seq) && !sender.has_entered_anew() {
                 let line = format!(
                     "{} is at {} for its sender and at {:?} for {}",
                     said.text, chapter.seq, found.seq, side.name
@@ -382,16 +394,16 @@ impl<'a> Room<'a> {
             })
     }
 
-    /// Made in an epoch that a spoiled commit began and everyone else could enter anew; this device
-    /// was removed before it could, and shows that it is out.
+    /// After a spoiled commit, whose author or victims were to enter anew: this device was removed
+    /// before it could, and shows that it is out.
     fn is_shut_out_by_a_spoiler(&self, side: &Side, chapter: &Chapter) -> bool {
-        let mut spoiled = self.history.chapters.iter();
-        let began = spoiled.any(|commit| {
+        let mut chapters = self.history.chapters.iter();
+        let happened = chapters.any(|commit| {
             commit.kind == EntryKind::Commit
-                && commit.epoch_after <= chapter.epoch
+                && commit.seq < chapter.seq
                 && self.spoiled.contains(&commit.seq)
         });
-        began && side.state.is_some_and(is_over)
+        happened && side.state.is_some_and(is_over)
     }
 
     fn chapter(&self, seq: Seq) -> Option<&Chapter> {
