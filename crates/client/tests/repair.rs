@@ -199,6 +199,35 @@ fn a_restored_copy_of_a_profile_enters_anew_before_it_sends() {
 }
 
 #[test]
+fn a_message_that_had_arrived_keeps_its_place_when_its_device_enters_anew() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    world.people[0].offline = true;
+    world.say(0, group, "arrived");
+    world.sync(0);
+    let backup = world.people[0].rows.clone();
+    world.people[0].offline = false;
+    world.settle();
+    world.say(0, group, "not in the backup");
+    world.settle();
+
+    world.people[0].rows = backup;
+    world.people[0].restart();
+    world.settle();
+    world.say(0, group, "from the copy");
+    world.settle();
+
+    assert_eq!(world.texts(0, group), ["arrived", "from the copy"]);
+    assert_eq!(
+        world.texts(1, group),
+        ["arrived", "not in the backup", "from the copy"]
+    );
+    let here = world.messages(0, group)[0].seq;
+    assert!(here.is_some());
+    assert_eq!(here, world.messages(1, group)[0].seq);
+}
+
+#[test]
 fn a_restored_server_leads_to_new_leaves_and_talking_goes_on() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);

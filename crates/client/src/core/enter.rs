@@ -14,7 +14,7 @@ use crate::repair::Trouble;
 use roost_mls::{GroupKind, InviteSecret, JoinGrant, JoinProof, limit};
 use roost_wire::api::{Accepted, FetchGroupInfo, FetchTree, GroupInfoBundle, SubmitCommit, Tree};
 use roost_wire::{
-    ApiError, Blob, EntryHash, ErrorCode, GroupId, List, Seconds, Seq, limit as wire_limit,
+    ApiError, Blob, EntryHash, Epoch, ErrorCode, GroupId, List, Seconds, Seq, limit as wire_limit,
 };
 
 impl Core {
@@ -93,6 +93,13 @@ impl Core {
         let group = *group;
         turn.notify(Notice::Repairing { group, trouble });
         turn.notify(Notice::ConversationsChanged);
+    }
+
+    /// A commit of this device was taken back: in its epoch there was nobody else, and what was
+    /// said there is said again.
+    pub(super) fn on_suspended(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        self.unseal_from(group, Epoch::new(0));
+        self.enter_anew(group, Trouble::StateLost, turn);
     }
 
     pub(super) fn pump_entering(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
@@ -252,7 +259,7 @@ impl Core {
         if skipped || !again {
             self.forget_heard(group);
         }
-        self.unseal_all(group);
+        self.resume_outbox(group, entered.epoch);
         self.note_roster(group, turn);
         self.ask_again_to_leave(group, turn);
         let by = entered.adder.map(|adder| adder.account());

@@ -190,7 +190,7 @@ impl Core {
         let index = self.drop_commit(group);
         match (error.code, index) {
             (ErrorCode::Suspended, _) => {
-                self.enter_anew(group, crate::repair::Trouble::StateLost, turn);
+                self.on_suspended(group, turn);
             }
             (ErrorCode::Stale, Some(index)) => {
                 if let Some(conversation) = self.conversations.get_mut(group) {

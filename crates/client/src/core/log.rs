@@ -195,6 +195,8 @@ impl Core {
         }
         let merged = self.mls.epoch(group).is_ok_and(|epoch| epoch > entry.epoch);
         if merged {
+            // Whoever is in the epoch that holds never heard what was said in the other.
+            self.unseal_from(group, entry.epoch.next());
             self.enter_anew(group, Trouble::CommitVoided, turn);
         }
     }

@@ -13,7 +13,6 @@ use crate::group::GroupError;
 use crate::notice::Notice;
 use crate::port::Table;
 use crate::record::{OutboxRecord, SealedRecord, TimelineRecord, Wish};
-use crate::repair::Trouble;
 use crate::vault::indexed_key;
 use roost_wire::api::{Accepted, SubmitMessage};
 use roost_wire::frame::ClientFrame;
@@ -264,7 +263,7 @@ impl Core {
                     self.fail_message(group, index, &error.message);
                 }
             }
-            ErrorCode::Suspended => self.enter_anew(group, Trouble::StateLost, turn),
+            ErrorCode::Suspended => self.on_suspended(group, turn),
             ErrorCode::NotFound | ErrorCode::Gone => {
                 if let Some(conversation) = self.conversations.get_mut(group) {
                     conversation.fetch = true;
@@ -335,16 +334,11 @@ impl Core {
         self.append(group, TimelineRecord::Retried(*message));
     }
 
-    /// The device has a new leaf: what was encrypted with the old one is encrypted again.
-    pub(super) fn unseal_all(&mut self, group: &GroupId) {
-        let waiting: Vec<u64> = self
-            .outbox_of(group)
-            .filter(|(_, item)| item.accepted.is_none())
-            .map(|(index, _)| index)
-            .collect();
-        for index in waiting {
-            self.change_outbox(group, index, |item| item.sealed = None);
-        }
+    /// The device has a new leaf since `entered`. What was encrypted before is offered once more as
+    /// it is: if it is in the log the server says where, and if not it is too old to be taken and
+    /// is encrypted again.
+    pub(super) fn resume_outbox(&mut self, group: &GroupId, entered: Epoch) {
+        self.unseal_from(group, entered);
         let accepted: Vec<u64> = self
             .outbox_of(group)
             .filter(|(_, item)| item.accepted.is_some())
@@ -352,6 +346,20 @@ impl Core {
             .collect();
         for index in accepted {
             self.drop_outbox(group, index);
+        }
+    }
+
+    /// Encrypts anew what was encrypted in this epoch or a later one.
+    pub(super) fn unseal_from(&mut self, group: &GroupId, epoch: Epoch) {
+        let is_later = |sealed: &SealedRecord| sealed.epoch >= epoch;
+        let waiting: Vec<u64> = self
+            .outbox_of(group)
+            .filter(|(_, item)| item.accepted.is_none())
+            .filter(|(_, item)| item.sealed.as_ref().is_some_and(is_later))
+            .map(|(index, _)| index)
+            .collect();
+        for index in waiting {
+            self.change_outbox(group, index, |item| item.sealed = None);
         }
     }
 

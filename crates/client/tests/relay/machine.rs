@@ -18,6 +18,7 @@ struct Group {
     group_info: Vec<u8>,
     trees: BTreeMap<Epoch, Vec<u8>>,
     cursors: BTreeMap<DeviceId, Seq>,
+    joined: BTreeMap<DeviceId, Epoch>,
     /// Before the last commit, for a void.
     before: Option<(Seq, ObservedGroup, Vec<u8>)>,
     refused: BTreeSet<AccountId>,
@@ -391,6 +392,8 @@ impl Relay {
         group
             .trees
             .insert(judged.epoch, judged.next.export_tree().unwrap());
+        let fresh = judged.added.iter().map(|leaf| (leaf.device, judged.epoch));
+        group.joined.extend(fresh);
         group.observed = Some(judged.next);
         let accepted = self.push(
             &request.group,
@@ -439,7 +442,7 @@ impl Relay {
     }
 
     /// Puts an application message into the log, as the server would.
-    pub fn message(&mut self, _from: DeviceId, message: Vec<u8>) -> Result<Accepted, ApiError> {
+    pub fn message(&mut self, from: DeviceId, message: Vec<u8>) -> Result<Accepted, ApiError> {
         let envelope = roost_wire::envelope::Envelope::parse(message)
             .map_err(|_| ApiError::new(ErrorCode::Malformed, "malformed"))?;
         let group = self.groups.get(&envelope.group()).ok_or_else(not_found)?;
@@ -453,6 +456,10 @@ impl Relay {
         let current = group.observed.as_ref().unwrap().epoch();
         let head = Seq::new(group.log.len() as u64);
         if envelope.epoch() > current
+            || group
+                .joined
+                .get(&from)
+                .is_some_and(|joined| envelope.epoch() < *joined)
             || envelope.epoch().get() + limit::EPOCHS_BEHIND < current.get()
         {
             return Err(ApiError::stale(current, head));
