@@ -120,9 +120,16 @@ impl Side {
         self.messages().find(|message| message.text == text)
     }
 
-    fn has_entered_anew(&self) -> bool {
-        self.events()
-            .any(|event| matches!(event, EventKind::Rejoined | EventKind::Entered { .. }))
+    /// Whether it says that it entered by this entry, and with it that it has nothing from before.
+    fn shows_its_entry_at(&self, seq: Seq) -> bool {
+        self.items.iter().any(|item| match item {
+            ThreadItem::Event(event) if event.seq == Some(seq) => match event.kind {
+                EventKind::Rejoined | EventKind::Entered { .. } => true,
+                EventKind::JoinedByLink { who } => who == self.account,
+                _ => false,
+            },
+            ThreadItem::Event(_) | ThreadItem::Message(_) => false,
+        })
     }
 }
 
@@ -157,6 +164,7 @@ impl<'a> Room<'a> {
             self.judge_order(side, verdict);
             self.judge_secrecy(side, verdict);
             self.judge_alarms(side, verdict);
+            self.judge_sequence(side, verdict);
         }
         for said in &self.said {
             self.judge_message(said, verdict);
@@ -244,8 +252,14 @@ impl<'a> Room<'a> {
 
     /// Nobody shows what was said while they were not there.
     fn judge_secrecy(&self, side: &Side, verdict: &mut Verdict) {
-        for message in side.messages().filter(|message| !message.mine) {
-            let Some(seq) = message.seq else { continue };
+        for message in side.messages() {
+            let own = |said: &&&Said| said.device == side.index && said.text == message.text;
+            let Some(seq) = message
+                .seq
+                .filter(|_| !self.said.iter().any(|said| own(&said)))
+            else {
+                continue;
+            };
             let there = self.history.present_at(seq);
             if there.is_none_or(|roster| !roster.contains_key(&side.device)) {
                 let line = format!(
@@ -336,8 +350,7 @@ impl<'a> Room<'a> {
     ) {
         let found = side.find(&said.text);
         if let Some(found) = found {
-            // Sent again by a device that lost sight of its first try: the others keep the first.
-            if found.seq != Some(chapter.seq) && !sender.has_entered_anew() {
+            if found.seq != Some(chapter.seq) {
                 let line = format!(
                     "{} is at {} for its sender and at {:?} for {}",
                     said.text, chapter.seq, found.seq, side.name
@@ -366,15 +379,11 @@ impl<'a> Room<'a> {
 
     /// A device that entered anew later shows that, and what it missed before is explained.
     fn is_excused(&self, side: &Side, stay: &Stay, chapter: &Chapter) -> bool {
-        let later = self
-            .history
-            .chapters
-            .iter()
-            .filter(|later| later.seq > chapter.seq);
-        let entered_anew = later
+        let later = self.history.chapters.iter();
+        let later = later.filter(|later| later.seq > chapter.seq);
+        later
             .filter_map(|later| later.roster.get(&side.device))
-            .any(|again| again.since > stay.since);
-        entered_anew && side.has_entered_anew()
+            .any(|again| again.since > stay.since && side.shows_its_entry_at(again.since))
     }
 
     /// A device that was removed before it opened its Welcome was never there as far as it knows.
@@ -404,6 +413,21 @@ impl<'a> Room<'a> {
                 && self.spoiled.contains(&commit.seq)
         });
         happened && side.state.is_some_and(is_over)
+    }
+
+    /// What one device said stands in the order in which it was said.
+    fn judge_sequence(&self, sender: &Side, verdict: &mut Verdict) {
+        let own = self.said.iter().filter(|said| said.device == sender.index);
+        let places: Vec<Seq> = own
+            .filter_map(|said| sender.find(&said.text)?.seq)
+            .collect();
+        if !places.is_sorted_by(|a, b| a < b) {
+            let line = format!(
+                "what {} said in {} is in the order {places:?}",
+                sender.name, self.group
+            );
+            verdict.unexplained.push(line);
+        }
     }
 
     fn chapter(&self, seq: Seq) -> Option<&Chapter> {
