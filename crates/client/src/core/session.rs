@@ -23,6 +23,10 @@ impl Core {
         let Some(me) = &self.me else {
             return false;
         };
+        // Fetched while signing in has to wait, a challenge would be too old when it is answered.
+        if !self.net.is_ready_for(&Call::SignIn, turn.now) {
+            return false;
+        }
         let device = me.device;
         let Some(nonce) = self.net.nonce else {
             self.call(Call::Challenge, &AskChallenge { device }, turn);
