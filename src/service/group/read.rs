@@ -96,6 +96,10 @@ impl Groups {
                 more: false,
                 ended,
             };
+            // Its entry was taken back, so the place it reads from is not its own.
+            if ended && after > last {
+                return Ok(Read::Gap { tail: last.next() });
+            }
             (first, last, page)
         };
         if first > last {

@@ -371,6 +371,35 @@ fn a_direct_groups_refused_commit_is_taken_back_and_its_author_rejoins() {
 }
 
 #[test]
+fn a_place_that_was_taken_back_is_gone_for_whoever_had_left_before() {
+    let home = Home::new();
+    let (ada, ben, cem) = (home.person(1), home.person(2), home.person(3));
+    let mut ada_in = ada.found(&home, 9);
+    ada_in.adds(&home, &ada, &[&ben, &cem]);
+    let group = ada_in.id;
+    ada_in.removes(&home, &ada, &cem);
+    let bad = ada_in.adds(&home, &ada, &[&cem]);
+
+    let verdict = ReportVerdict {
+        group,
+        seq: bad.seq,
+        hash: ada
+            .log(&home, group, bad.seq.get() - 1)
+            .unwrap()
+            .entries
+            .as_slice()[0]
+            .hash,
+        verdict: Verdict::Refused,
+    };
+    ben.call(&home, &verdict).unwrap();
+
+    let read = cem.log(&home, group, bad.seq.get());
+    assert_eq!(read.unwrap_err().code, ErrorCode::Gone);
+    let before = cem.log(&home, group, bad.seq.get() - 1);
+    assert!(before.unwrap().entries.as_slice().is_empty());
+}
+
+#[test]
 fn commits_that_their_author_made_alone_are_taken_back_newest_first() {
     let home = Home::new();
     let (ada, ben) = (home.person(1), home.person(2));
