@@ -180,6 +180,9 @@ pub(crate) struct ConversationRecord {
     /// Entries behind a refused commit were passed over unread.
     #[cbor(n(25), default)]
     pub passed_over: bool,
+    /// The account wished to leave: only a new call leads back in, not a place that is still held.
+    #[cbor(n(26), default)]
+    pub quit: bool,
 }
 
 /// Repairs by entering anew, so that nobody can cause them without end.

@@ -10,7 +10,7 @@
 mod relay;
 
 use relay::World;
-use roost_client::view::{ConversationState, EventKind, ThreadItem};
+use roost_client::view::{ConversationKind, ConversationState, EventKind, ThreadItem};
 use roost_client::{Command, Core, Trouble};
 use roost_wire::log::EntryKind;
 use roost_wire::{EntryHash, GroupId, Incarnation};
@@ -228,6 +228,97 @@ fn a_message_that_had_arrived_keeps_its_place_when_its_device_enters_anew() {
 }
 
 #[test]
+fn whoever_leaves_takes_all_their_devices_along_and_stays_away() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.group(0, "Hikers", &[1]);
+    let phone = link_phone(&mut world);
+    assert_eq!(world.relay.roster(&group).len(), 3);
+    let before = world.relay.entries(&group).len();
+
+    world.tell(0, Command::Leave(group));
+    world.settle();
+    world.settle();
+    world.people[phone].restart();
+    world.settle();
+
+    for at in [0, phone] {
+        let view = world.people[at].core.conversation(&group).unwrap();
+        assert_eq!(view.state, ConversationState::Left);
+    }
+    assert_eq!(world.relay.roster(&group).len(), 1);
+    // The other device removed, the wish to leave, and its fulfilment.
+    assert_eq!(world.relay.entries(&group).len(), before + 3);
+}
+
+#[test]
+fn whoever_leaves_as_the_last_one_stays_away() {
+    let mut world = World::with(&["Ada"]);
+    let group = world.group(0, "Alone", &[]);
+    let phone = link_phone(&mut world);
+
+    world.tell(0, Command::Leave(group));
+    world.settle();
+    for at in [0, phone] {
+        world.people[at].restart();
+    }
+    world.settle();
+
+    for at in [0, phone] {
+        let view = world.people[at].core.conversation(&group).unwrap();
+        assert_eq!(view.state, ConversationState::Left);
+    }
+}
+
+#[test]
+fn a_direct_conversation_entered_while_the_other_is_out_is_a_direct_one() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    let ben = world.people[1].account();
+    world.tell(1, Command::Leave(group));
+    world.settle();
+    world.settle();
+    assert_eq!(world.relay.roster(&group).len(), 1);
+
+    let phone = link_phone(&mut world);
+
+    let view = world.people[phone].core.conversation(&group).unwrap();
+    assert_eq!(view.state, ConversationState::Ready);
+    assert_eq!(view.kind, ConversationKind::Direct(ben));
+}
+
+#[test]
+fn whoever_cannot_enter_anew_says_that_messages_may_be_missing() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    world.relay.incarnation = Incarnation::new(2);
+    world.relay.hides_groups = true;
+
+    world.people[1].restart();
+    world.settle();
+
+    let view = world.people[1].core.conversation(&group).unwrap();
+    assert_eq!(view.state, ConversationState::Gone);
+    let missing = EventKind::MessagesMayBeMissing { from: None };
+    assert!(has_event(&mut world, 1, group, &missing));
+}
+
+#[test]
+fn a_device_signs_in_however_often_it_was_refused_before() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    world.people[0].restart();
+    world.relay.refuse_sign_ins = 7;
+    world.say(0, group, "at last");
+
+    for _ in 0..40 {
+        world.pass(60);
+        world.settle();
+    }
+
+    assert_eq!(world.texts(1, group), ["at last"]);
+}
+
+#[test]
 fn a_restored_server_leads_to_new_leaves_and_talking_goes_on() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
@@ -320,21 +411,8 @@ fn a_linked_device_enters_all_groups_and_speaks_for_the_account() {
     let group = world.direct(0, 1);
     world.say(0, group, "from the laptop");
     world.settle();
-    let phone = world.device();
 
-    world.tell(
-        phone,
-        Command::RequestLink {
-            origin: "https://relay:8443".into(),
-        },
-    );
-    let request = link_text(&world, phone);
-    world.tell(0, Command::GrantLink { request });
-    let grant = link_text(&world, 0);
-    world.tell(phone, Command::AcceptLink { grant });
-    world.run();
-    world.settle();
-    world.settle();
+    let phone = link_phone(&mut world);
     world.say(phone, group, "from the phone");
     world.settle();
     world.say(1, group, "to both");
@@ -422,6 +500,25 @@ fn events(world: &mut World, at: usize, group: GroupId) -> Vec<EventKind> {
 
 fn has_event(world: &mut World, at: usize, group: GroupId, event: &EventKind) -> bool {
     events(world, at, group).contains(event)
+}
+
+/// Another device of the first person.
+fn link_phone(world: &mut World) -> usize {
+    let phone = world.device();
+    world.tell(
+        phone,
+        Command::RequestLink {
+            origin: "https://relay:8443".into(),
+        },
+    );
+    let request = link_text(world, phone);
+    world.tell(0, Command::GrantLink { request });
+    let grant = link_text(world, 0);
+    world.tell(phone, Command::AcceptLink { grant });
+    world.run();
+    world.settle();
+    world.settle();
+    phone
 }
 
 fn link_text(world: &World, at: usize) -> String {

@@ -97,7 +97,11 @@ impl Core {
         self.net.memberships_due = false;
         for group in memberships.groups.into_vec() {
             let known = self.stage(&group);
-            if known == Some(Stage::Live) {
+            let has_quit = self
+                .conversations
+                .get(&group)
+                .is_some_and(|found| found.record.quit);
+            if known == Some(Stage::Live) || has_quit {
                 continue;
             }
             self.on_place_in_group(group, turn);
@@ -125,6 +129,9 @@ impl Core {
                 // In again: by another of our devices, or added anew while its Welcome is on the
                 // way, which will find the group being entered.
                 self.set_stage(&group, Stage::Entering, turn);
+                if let Some(conversation) = self.change(&group) {
+                    conversation.record.quit = false;
+                }
             }
             Some(Stage::Founding | Stage::Welcomed { .. } | Stage::Entering | Stage::Live) => {}
         }

@@ -71,14 +71,10 @@ impl Core {
         self.settle_own_commit(group, &entry.hash, turn);
         self.note_events(group, entry, changes);
         if changes.removed_us {
-            let me = self.me.as_ref().map(|me| me.account);
-            let left = me.is_some_and(|me| changes.left.contains(&me));
-            let stage = if left { Stage::Left } else { Stage::Removed };
             if let Some(conversation) = self.conversations.get_mut(group) {
                 conversation.advance(entry.seq, entry.hash);
             }
-            self.end(group, stage, turn);
-            return;
+            return self.on_removed(group, changes, turn);
         }
         self.note_roster(group, turn);
         self.ask_again_to_leave(group, turn);
@@ -93,6 +89,18 @@ impl Core {
             }
         }
         self.welcome_newcomers(group, changes, turn);
+    }
+
+    /// An account leaves with all its devices: whom another of them removes has left too.
+    fn on_removed(&mut self, group: &GroupId, changes: &LeafChanges, turn: &mut Turn<'_>) {
+        let me = self.me.as_ref().map(|me| me.account);
+        if self.is_own_commit(changes) {
+            self.quit(group, turn);
+        } else if me.is_some_and(|me| changes.left.contains(&me)) {
+            self.end(group, Stage::Left, turn);
+        } else {
+            self.end(group, Stage::Removed, turn);
+        }
     }
 
     /// A commit that let nobody go has made the request to leave void: it is made anew.
@@ -174,7 +182,9 @@ impl Core {
             && !changes.gone_accounts.contains(&who)
         {
             events.push(match by {
-                Some(by) if !changes.left.contains(&who) => EventRecord::Removed { who, by },
+                Some(by) if by != who && !changes.left.contains(&who) => {
+                    EventRecord::Removed { who, by }
+                }
                 Some(_) | None => EventRecord::Left(who),
             });
         }

@@ -86,6 +86,7 @@ impl Conversation {
             logged_name: None,
             lost: 0,
             passed_over: false,
+            quit: false,
             leave: None,
             re_entry: None,
         })

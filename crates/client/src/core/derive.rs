@@ -120,15 +120,15 @@ impl Core {
         let mine = |leaf: &&Leaf| self.is_me(&leaf.account());
         let others = leaves.iter().filter(mine).map(|leaf| leaf.index);
         let remove: Vec<u32> = others.filter(|index| *index != own).collect();
-        if leaves.iter().all(|leaf| self.is_me(&leaf.account())) {
-            // Nobody is left to let us go.
-            self.end(group, Stage::Left, turn);
-        } else if !remove.is_empty() {
+        if !remove.is_empty() {
             let changes = Changes {
                 remove,
                 ..Changes::default()
             };
             self.build(group, index, changes, turn);
+        } else if leaves.iter().all(|leaf| self.is_me(&leaf.account())) {
+            // Nobody is left to let us go.
+            self.quit(group, turn);
         } else if self.net.is_ready_for(&Call::Leave(*group), turn.now) {
             self.send_leave(group, turn);
         }

@@ -243,11 +243,14 @@ impl Core {
         record.refused = None;
         // A repair does not make up anybody's mind.
         record.leaving &= again;
+        record.quit = false;
         record.lost = 0;
         record.leavers = 0;
         record.leave = None;
-        let others = entered.leaves.iter().map(Leaf::account);
-        let other = others.into_iter().find(|account| Some(*account) != me);
+        // The other may be out at the moment: the policy names the two all the same.
+        let there = entered.leaves.iter().map(Leaf::account);
+        let named = entered.policy.admins().iter().copied();
+        let other = there.chain(named).find(|account| Some(*account) != me);
         if let (GroupKind::Direct, Some(other)) = (entered.policy.kind, other) {
             record.kind = Kind::Direct(other);
         }
@@ -276,6 +279,14 @@ impl Core {
         turn.notify(Notice::ConversationsChanged);
     }
 
+    /// Leaves by the account's own wish, though the server may hold a place for it still.
+    pub(super) fn quit(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        self.end(group, Stage::Left, turn);
+        if let Some(conversation) = self.change(group) {
+            conversation.record.quit = true;
+        }
+    }
+
     /// Ends this device's part in a group: state is wiped, history stays.
     pub(super) fn end(&mut self, group: &GroupId, stage: Stage, turn: &mut Turn<'_>) {
         self.mls.delete(group);
@@ -284,6 +295,7 @@ impl Core {
         self.set_welcome(group, None);
         self.drop_intents(group);
         self.fail_outbox(group, "You are no longer in this conversation.");
+        self.tell_of_a_hole(group, turn);
         if let Some(conversation) = self.change(group) {
             conversation.record.refused = None;
             conversation.record.leaving = false;
@@ -295,6 +307,15 @@ impl Core {
         // The account may have its place again by now.
         self.net.memberships_due |= stage == Stage::Removed;
         self.set_stage(group, stage, turn);
+    }
+
+    /// What was said since this device wanted to enter anew, it will never have.
+    fn tell_of_a_hole(&mut self, group: &GroupId, turn: &Turn<'_>) {
+        let now = self.net.server_time(turn.now);
+        let conversation = self.conversations.get(group);
+        if conversation.is_some_and(|found| found.record.rejoining) {
+            self.append_event(group, EventRecord::Missing(None), None, now);
+        }
     }
 
     pub(super) fn stage(&self, group: &GroupId) -> Option<Stage> {

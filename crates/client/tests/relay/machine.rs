@@ -45,6 +45,10 @@ pub struct Relay {
     pub refuse_next: Vec<ErrorCode>,
     /// The next message over HTTP is refused like this.
     pub refuse_message: Option<ErrorCode>,
+    /// So many sign-ins are refused next.
+    pub refuse_sign_ins: u32,
+    /// Nobody learns how to enter a group any more.
+    pub hides_groups: bool,
     people: BTreeMap<AccountId, api::Person>,
     devices: BTreeMap<DeviceId, Device>,
     invites: BTreeMap<InviteId, Invite>,
@@ -82,6 +86,8 @@ impl Relay {
             incarnation: Incarnation::new(1),
             refuse_next: Vec::new(),
             refuse_message: None,
+            refuse_sign_ins: 0,
+            hides_groups: false,
             people: BTreeMap::new(),
             devices: BTreeMap::new(),
             invites: invites.into(),
@@ -122,7 +128,7 @@ impl Relay {
             ("POST", ["accounts"]) => self.register(take(&call.body)),
             ("POST", ["devices"]) => self.add_device(take(&call.body)),
             ("POST", ["challenges"]) => ok(&Challenge {
-                nonce: Nonce::new([3; 40]),
+                nonce: self.nonce(),
                 server: self.info().id,
             }),
             ("POST", ["sessions"]) => self.sign_in(take(&call.body)),
@@ -263,7 +269,20 @@ impl Relay {
         self.devices.insert(leaf.device, device);
     }
 
+    /// Names the time, so that an old one is known.
+    fn nonce(&self) -> Nonce {
+        let mut nonce = [3; 40];
+        nonce[..8].copy_from_slice(&self.now.get().to_be_bytes());
+        Nonce::new(nonce)
+    }
+
     fn sign_in(&mut self, request: SignIn) -> Answer {
+        let made = u64::from_be_bytes(request.nonce.as_bytes()[..8].try_into().unwrap());
+        let is_old = self.now.get() > made + limit::CHALLENGE_SECONDS;
+        if is_old || self.refuse_sign_ins > 0 {
+            self.refuse_sign_ins = self.refuse_sign_ins.saturating_sub(1);
+            return Err(ApiError::new(ErrorCode::NotSignedIn, "no"));
+        }
         let mut token = [0; 32];
         token[..16].copy_from_slice(request.device.as_bytes());
         let known = self
@@ -328,6 +347,7 @@ impl Relay {
             roster.iter().any(|leaf| leaf.account == account)
         };
         let groups = self.groups.iter().filter(|(_, group)| member(group));
+        let groups = groups.filter(|_| !self.hides_groups);
         ok(&Memberships {
             groups: List::capped(groups.map(|(id, _)| *id).collect()),
         })
@@ -510,6 +530,9 @@ impl Relay {
     }
 
     fn group_info(&self, id: GroupId) -> Answer {
+        if self.hides_groups {
+            return Err(not_found());
+        }
         let group = self.groups.get(&id).ok_or_else(not_found)?;
         let observed = group.observed.as_ref().unwrap();
         ok(&GroupInfoBundle {
