@@ -6,7 +6,9 @@
 use super::story::{Said, Story};
 use crate::world::witness::{Chapter, History, Stay};
 use crate::world::{Person, World};
-use roost_client::view::{ConversationState, EventKind, MessageState, MessageView, ThreadItem};
+use roost_client::view::{
+    ConversationState, EventKind, EventView, MessageState, MessageView, ThreadItem,
+};
 use roost_wire::log::EntryKind;
 use roost_wire::{AccountId, DeviceId, GroupId, Seq};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,13 +108,6 @@ impl Side {
         self.items.iter().filter_map(|item| match item {
             ThreadItem::Message(message) => Some(message),
             ThreadItem::Event(_) => None,
-        })
-    }
-
-    fn events(&self) -> impl Iterator<Item = &EventKind> {
-        self.items.iter().filter_map(|item| match item {
-            ThreadItem::Event(event) => Some(&event.kind),
-            ThreadItem::Message(_) => None,
         })
     }
 
@@ -217,13 +212,7 @@ impl<'a> Room<'a> {
         };
         let complain = |why: String| format!("{} in {}: {why}", side.name, self.group);
         if last.roster.contains_key(&side.device) {
-            let is_alone = last
-                .roster
-                .values()
-                .all(|stay| stay.account == side.account);
-            let has_left_alone = is_alone && side.state == Some(ConversationState::Left);
-            if has_left_alone {
-                // There was nobody to let the last account go.
+            if has_left_alone(side, last) {
                 return;
             }
             if side.state != Some(ConversationState::Ready) {
@@ -271,23 +260,30 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// "Messages may be missing" is said only where something was spoiled or skipped.
+    /// "Messages may be missing" is said only after something was spoiled or taken back.
     fn judge_alarms(&self, side: &Side, verdict: &mut Verdict) {
-        let is_calm = self.spoiled.is_empty()
-            && !side.has_entered_anew_later()
-            && !self.history.chapters.iter().any(|chapter| chapter.is_void);
-        if !is_calm {
-            return;
-        }
-        for event in side.events() {
-            if let EventKind::MessagesMayBeMissing { .. } = event {
+        for item in &side.items {
+            let ThreadItem::Event(event) = item else {
+                continue;
+            };
+            let EventKind::MessagesMayBeMissing { from } = event.kind else {
+                continue;
+            };
+            let harmed = event.seq.is_some_and(|seq| self.was_harmed_upto(seq));
+            if !harmed && !is_hole_without_a_place(event) {
                 let line = format!(
-                    "{} in {} misses something without a reason",
-                    side.name, self.group
+                    "{} in {} misses something of {from:?} at {:?} without a reason",
+                    side.name, self.group, event.seq
                 );
                 verdict.unexplained.push(line);
             }
         }
+    }
+
+    fn was_harmed_upto(&self, seq: Seq) -> bool {
+        let mut chapters = self.history.chapters.iter();
+        let taken_back = chapters.any(|chapter| chapter.is_void && chapter.seq <= seq);
+        taken_back || self.spoiled.iter().any(|spoiled| *spoiled <= seq)
     }
 
     fn judge_message(&self, said: &Said, verdict: &mut Verdict) {
@@ -350,7 +346,7 @@ impl<'a> Room<'a> {
     ) {
         let found = side.find(&said.text);
         if let Some(found) = found {
-            if found.seq != Some(chapter.seq) {
+            if found.seq != Some(chapter.seq) && !self.is_a_second_try(sender, found.seq, chapter) {
                 let line = format!(
                     "{} is at {} for its sender and at {:?} for {}",
                     said.text, chapter.seq, found.seq, side.name
@@ -365,9 +361,10 @@ impl<'a> Room<'a> {
         };
         let could_open = stay.since <= chapter.seq && stay.since_epoch <= chapter.epoch;
         let excused = self.is_excused(side, stay, chapter)
-            || self.never_entered(side)
-            || self.is_of_a_void_epoch(chapter)
-            || self.is_shut_out_by_a_spoiler(side, chapter);
+            || has_left_alone(side, chapter)
+            || self.never_entered(side, stay)
+            || self.is_out_for_good(side, chapter)
+            || self.is_of_a_void_epoch(chapter);
         if could_open && !excused {
             let line = format!(
                 "{} at {} of {} (epoch {}) never reached {}, there since {}",
@@ -387,10 +384,47 @@ impl<'a> Room<'a> {
     }
 
     /// A device that was removed before it opened its Welcome was never there as far as it knows.
-    fn never_entered(&self, side: &Side) -> bool {
-        let last = self.history.last();
-        let is_out = last.is_some_and(|last| !last.roster.contains_key(&side.device));
-        is_out && side.items.is_empty()
+    fn never_entered(&self, side: &Side, stay: &Stay) -> bool {
+        let is_of_this_stay = |chapter: &Chapter| {
+            let there = chapter.roster.get(&side.device);
+            there.is_some_and(|there| there.since == stay.since)
+        };
+        let mut commits = self.history.chapters.iter();
+        let by_another = commits.any(|commit| {
+            commit.seq == stay.since && commit.author.is_some_and(|by| by != side.device)
+        });
+        let shown = side.messages().filter_map(|shown| self.chapter(shown.seq?));
+        by_another
+            && !self.history.last().is_some_and(is_of_this_stay)
+            && !side.shows_its_entry_at(stay.since)
+            && !shown.into_iter().any(is_of_this_stay)
+    }
+
+    /// A device that had to enter anew and could not, since it had been removed, says that it is
+    /// out and misses something; it shows nothing of what others said after that.
+    fn is_out_for_good(&self, side: &Side, chapter: &Chapter) -> bool {
+        let says_so = side.items.iter().any(|item| match item {
+            ThreadItem::Event(event) => is_hole_without_a_place(event),
+            ThreadItem::Message(_) => false,
+        });
+        let others = side.messages().filter(|message| !message.mine);
+        let mut later = others.filter_map(|message| self.chapter(message.seq?));
+        let reads_on = later.any(|shown| shown.seq > chapter.seq && shown.epoch >= chapter.epoch);
+        side.state.is_some_and(is_over) && says_so && !reads_on
+    }
+
+    /// Offered again by a device that was out when the server, all others having it, forgot the
+    /// first try: the others keep that, and the sender shows that it entered in between.
+    fn is_a_second_try(&self, sender: &Side, first: Option<Seq>, second: &Chapter) -> bool {
+        let Some(first) = first.filter(|first| *first < second.seq) else {
+            return false;
+        };
+        let mut between = self.history.chapters.iter();
+        self.chapter(first).is_some()
+            && between.any(|chapter| {
+                let was_there = chapter.roster.contains_key(&sender.device);
+                chapter.seq > first && chapter.seq < second.seq && !was_there
+            })
     }
 
     /// Made in an epoch that was taken back: only whoever spoiled its commit was ever in it.
@@ -401,18 +435,6 @@ impl<'a> Room<'a> {
                 let mut later = self.history.chapters.iter();
                 later.any(|end| end.voids == Some(void.seq) && end.seq > chapter.seq)
             })
-    }
-
-    /// After a spoiled commit, whose author or victims were to enter anew: this device was removed
-    /// before it could, and shows that it is out.
-    fn is_shut_out_by_a_spoiler(&self, side: &Side, chapter: &Chapter) -> bool {
-        let mut chapters = self.history.chapters.iter();
-        let happened = chapters.any(|commit| {
-            commit.kind == EntryKind::Commit
-                && commit.seq < chapter.seq
-                && self.spoiled.contains(&commit.seq)
-        });
-        happened && side.state.is_some_and(is_over)
     }
 
     /// What one device said stands in the order in which it was said.
@@ -438,17 +460,16 @@ impl<'a> Room<'a> {
     }
 }
 
-impl Side {
-    /// Whether it entered more often than once, or entered anew.
-    fn has_entered_anew_later(&self) -> bool {
-        self.events()
-            .any(|event| matches!(event, EventKind::Rejoined))
-            || self
-                .events()
-                .filter(|event| matches!(event, EventKind::Entered { .. }))
-                .count()
-                > 1
-    }
+/// There was nobody to let the last account go, so it still has its leaf where it has left.
+fn has_left_alone(side: &Side, chapter: &Chapter) -> bool {
+    let mut stays = chapter.roster.values();
+    let is_alone = stays.all(|stay| stay.account == side.account);
+    is_alone && side.state == Some(ConversationState::Left)
+}
+
+/// What a device says that wanted to enter anew and could not.
+const fn is_hole_without_a_place(event: &EventView) -> bool {
+    event.seq.is_none() && matches!(event.kind, EventKind::MessagesMayBeMissing { from: None })
 }
 
 const fn is_over(state: ConversationState) -> bool {

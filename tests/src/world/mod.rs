@@ -21,7 +21,7 @@ use fragile_store::Death;
 use mischief::Mischief;
 use network::{Life, Line, Network, Parcel, Weather};
 use roost_client::{Command, Effect, HttpCall, HttpReply, Input, Moment, Notice};
-use roost_wire::api::{self, FetchLog, FoundGroup};
+use roost_wire::api::{self, FetchLog, FoundGroup, SubmitCommit};
 use roost_wire::{Call, GroupId, Method, Seq};
 use server::{Out, Server};
 use std::cell::{RefCell, RefMut};
@@ -330,6 +330,13 @@ impl Stage {
             && let Ok(request) = api::decode::<FoundGroup>(&call.body, "found", usize::MAX)
         {
             self.witness.founded(&request);
+        }
+        if call.method == Method::Post
+            && call.path.ends_with("/commits")
+            && let Ok(request) = api::decode::<SubmitCommit>(&call.body, "commit", usize::MAX)
+            && let Ok(accepted) = SubmitCommit::reply(&reply.body)
+        {
+            self.witness.committed(&request, accepted);
         }
         if let Some(group) = log_of(call)
             && let Ok(page) = FetchLog::reply(&reply.body)

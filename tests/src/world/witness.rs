@@ -4,10 +4,10 @@
 //! judges commits by itself, so that neither server nor client can talk it into their errors.
 
 use roost_mls::observer::{ObservedGroup, Observer};
-use roost_wire::api::{FoundGroup, LogPage};
+use roost_wire::api::{Accepted, FoundGroup, LogPage, SubmitCommit};
 use roost_wire::frame::ServerFrame;
 use roost_wire::log::{EntryKind, LogEntry};
-use roost_wire::{AccountId, DeviceId, EntryHash, Epoch, GroupId, Seq};
+use roost_wire::{AccountId, Blob, DeviceId, EntryHash, Epoch, GroupId, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything seen.
@@ -41,6 +41,8 @@ pub type Roster = BTreeMap<DeviceId, Stay>;
 pub struct Chapter {
     pub seq: Seq,
     pub kind: EntryKind,
+    /// The device that made it, if it is a commit.
+    pub author: Option<DeviceId>,
     /// Of the entry.
     pub epoch: Epoch,
     /// Of the group, after it.
@@ -85,6 +87,22 @@ impl Witness {
         for entry in page.entries.into_vec() {
             self.entry(group, entry);
         }
+    }
+
+    /// The server took this commit. Its author alone may ever have had it.
+    pub fn committed(&mut self, request: &SubmitCommit, accepted: Accepted) {
+        let body = request.commit.as_bytes();
+        let entry = LogEntry {
+            seq: accepted.seq,
+            kind: EntryKind::Commit,
+            epoch: Epoch::new(accepted.epoch.get().saturating_sub(1)),
+            time: accepted.time,
+            hash: EntryHash::of(body),
+            size_bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
+            body: Blob::new(body.to_vec()).ok(),
+            voids: None,
+        };
+        self.entry(request.group, entry);
     }
 
     fn entry(&mut self, group: GroupId, entry: LogEntry) {
@@ -171,6 +189,8 @@ struct Narrator {
     /// The state before each commit, in case it is voided.
     before: BTreeMap<Seq, (ObservedGroup, Roster)>,
     history: History,
+    /// Who made the last commit.
+    author: Option<DeviceId>,
 }
 
 impl Narrator {
@@ -180,6 +200,7 @@ impl Narrator {
             roster: Roster::new(),
             before: BTreeMap::new(),
             history: History::default(),
+            author: None,
         };
         narrator.roster = narrator.enrolled(Seq::NONE, &BTreeSet::new());
         narrator.close(
@@ -202,6 +223,7 @@ impl Narrator {
             self.close(*seq, entry.kind, entry.epoch, story);
             if let Some(chapter) = self.history.chapters.last_mut() {
                 chapter.voids = entry.voids;
+                chapter.author = self.author.take();
             }
         }
         self.history
@@ -211,6 +233,7 @@ impl Narrator {
         self.history.chapters.push(Chapter {
             seq,
             kind,
+            author: None,
             epoch,
             epoch_after: self.group.epoch(),
             roster: self.roster.clone(),
@@ -231,6 +254,7 @@ impl Narrator {
         };
         self.before
             .insert(entry.seq, (self.group.clone(), self.roster.clone()));
+        self.author = Some(judged.committer.leaf().device);
         let fresh: BTreeSet<DeviceId> = judged.added.iter().map(|leaf| leaf.device).collect();
         let story = format!(
             "commit by {} adds {:?} removes {:?}",
