@@ -11,7 +11,7 @@ use crate::http::api::acknowledge;
 use crate::http::guard::rate::Kind;
 use crate::http::respond::{Refusal, Reply};
 use crate::service::error::GroupError;
-use crate::service::{Caller, Read};
+use crate::service::{Caller, Order, Read, Turn};
 use crate::session::{Found, Greeting, Live, LogRead, Output};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -48,6 +48,7 @@ pub struct Connection {
     opened: Moment,
     outgoing: VecDeque<Outgoing>,
     under_way: Arc<AtomicUsize>,
+    order: Order,
 }
 
 enum State {
@@ -76,6 +77,7 @@ impl App {
             opened: now,
             outgoing: VecDeque::new(),
             under_way: Arc::default(),
+            order: Order::default(),
         })
     }
 }
@@ -90,6 +92,9 @@ impl Connection {
             matches!(frame, Ok(ClientFrame::Follow { .. })) && !self.may(Kind::Request, now);
         // Removing the device ends a connection that is attached; it may have come before that.
         let removed = matches!(self.state, State::New(_)) && !self.is_current().await;
+        if let Ok(ClientFrame::Follow { cursor }) = &frame {
+            self.order.follow(cursor.group);
+        }
         match (frame, &mut self.state) {
             (Err(_), _) => out.push(Output::Close),
             (Ok(_), _) if too_many || removed => out.push(Output::Close),
@@ -248,9 +253,10 @@ impl Connection {
     fn submit(&mut self, request: u32, message: Blob<{ limit::MESSAGE_BYTES }>, now: Moment) {
         let (app, from) = (self.app.clone(), self.caller);
         let (mailbox, under_way) = (self.mailbox.clone(), self.under_way.clone());
+        let turn = self.order.turn();
         under_way.fetch_add(1, Ordering::Relaxed);
         let work = async move {
-            let outcome = match accept(&app, &from, message, now).await {
+            let outcome = match accept(&app, &from, message, &turn, now).await {
                 Ok(accepted) => Outcome::Accepted(accepted),
                 Err(Refusal(error)) => Outcome::Refused(error),
             };
@@ -310,14 +316,18 @@ async fn accept(
     app: &App,
     from: &Caller,
     message: Blob<{ limit::MESSAGE_BYTES }>,
+    turn: &Turn,
     now: Moment,
 ) -> Reply<Accepted> {
     let per_second = app.house.settings.messages_per_second;
-    app.rates
-        .device(Kind::Message, from.device, per_second, now)
-        .map_err(crate::http::extract::too_many)?;
+    let rate = app
+        .rates
+        .device(Kind::Message, from.device, per_second, now);
     let envelope = Envelope::parse(message.into_bytes())?;
-    let outcome = app.groups.submit(from, envelope, now.seconds()).await?;
+    rate.inspect_err(|_| turn.refuse(envelope.group()))
+        .map_err(crate::http::extract::too_many)?;
+    let submitted = app.groups.submit(from, envelope, turn, now.seconds());
+    let outcome = submitted.await?;
     app.deliver(outcome.deliveries);
     Ok(outcome.reply)
 }

@@ -157,6 +157,10 @@ impl From<GroupError> for Refusal {
                 ErrorCode::Unknown,
                 "This is being stored at this moment; send it again unchanged.",
             ),
+            GroupError::Behind => refusal(
+                ErrorCode::Unknown,
+                "A message before this one was refused; follow the group, then send both again.",
+            ),
             GroupError::Store(error) => error.into(),
         }
     }

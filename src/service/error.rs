@@ -100,6 +100,8 @@ pub enum GroupError {
     /// The same bytes are being stored at this moment.
     #[error("already under way")]
     UnderWay,
+    #[error("a message before this one was refused")]
+    Behind,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

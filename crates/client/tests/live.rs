@@ -288,6 +288,25 @@ fn a_refused_message_fails_visibly_and_is_sent_when_retried() {
     assert_eq!(world.texts(0, group), ["too much"]);
 }
 
+#[test]
+fn messages_behind_a_refused_one_follow_it_in_order() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    go_live(&mut world);
+    world.relay.refuse_submit = Some(ErrorCode::TooMany);
+
+    for text in ["one", "two", "three"] {
+        world.say(0, group, text);
+    }
+    for _ in 0..6 {
+        world.run();
+        world.pass(30);
+    }
+
+    assert_eq!(world.texts(0, group), ["one", "two", "three"]);
+    assert_eq!(world.texts(1, group), ["one", "two", "three"]);
+}
+
 fn go_live(world: &mut World) {
     for at in 0..world.people.len() {
         world.tell(at, Command::Connect);

@@ -2,6 +2,7 @@
 
 use crate::http::extract::Incoming;
 use crate::http::respond::Reply;
+use crate::service::Order;
 use roost_wire::api::{Accepted, SubmitMessage};
 use roost_wire::envelope::Envelope;
 
@@ -9,7 +10,10 @@ pub async fn post(call: &Incoming<'_>) -> Reply<Accepted> {
     let from = call.sender()?;
     let asked: SubmitMessage = call.body()?;
     let envelope = Envelope::parse(asked.message.into_bytes())?;
-    let outcome = call.app.groups.submit(&from, envelope, call.time()).await?;
+    // A request stands alone: whoever sends one after the other waits for the answers.
+    let turn = Order::default().turn();
+    let submitted = call.app.groups.submit(&from, envelope, &turn, call.time());
+    let outcome = submitted.await?;
     call.app.deliver(outcome.deliveries);
     Ok(outcome.reply)
 }

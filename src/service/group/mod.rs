@@ -9,6 +9,7 @@ mod admission;
 mod change;
 mod commit;
 mod found;
+mod order;
 mod outbox;
 mod progress;
 mod propose;
@@ -41,6 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as AsyncMutex;
 
+pub use order::{Order, Turn};
 pub use read::{Page, Read};
 
 /// Groups kept in memory; beyond, those not in use are dropped.

@@ -6,10 +6,11 @@
 
 use crate::service::directory::Caller;
 use crate::service::error::{GroupError, StoreError};
-use crate::service::group::{Entry, Groups};
+use crate::service::group::state::State;
+use crate::service::group::{Cell, Entry, Groups, Turn};
 use crate::service::key;
 use crate::service::outcome::Outcome;
-use crate::service::record::LogRow;
+use crate::service::record::{KnownRow, LogRow};
 use futures_util::poll;
 use roost_store::{Batch, Error};
 use roost_wire::api::Accepted;
@@ -22,19 +23,20 @@ use std::task::Poll;
 const TRIES: usize = 3;
 
 impl Groups {
-    /// Appends an application message.
+    /// Appends an application message in its turn.
     ///
     /// # Errors
     /// As `State::admit_message`; `UnderWay` for a copy of a
-    /// message being stored; the store's.
+    /// message being stored; `Behind` for one behind a refused one; the store's.
     pub async fn submit(
         &self,
         from: &Caller,
         envelope: Envelope,
+        turn: &Turn,
         now: Seconds,
     ) -> Result<Outcome<Accepted>, GroupError> {
         for _ in 0..TRIES {
-            match self.try_submit(from, &envelope, now).await {
+            match self.try_submit(from, &envelope, turn, now).await {
                 Err(GroupError::Store(StoreError::Store(Error::Conflict { .. }))) => {}
                 result => return result,
             }
@@ -46,6 +48,7 @@ impl Groups {
         &self,
         from: &Caller,
         envelope: &Envelope,
+        turn: &Turn,
         now: Seconds,
     ) -> Result<Outcome<Accepted>, GroupError> {
         let group = envelope.group();
@@ -53,11 +56,12 @@ impl Groups {
         let part = key::group(&group);
         let mut place = cell.state.lock().await;
         let state = self.loaded(&cell, &mut place, &group).await?;
-        state.member(from)?;
-        if let Some(known) = self.known(&cell, state, &envelope.hash()).await? {
+        let admitted = self.admit(&cell, state, from, envelope, turn).await;
+        // Noted while no other can be looked at.
+        let admitted = admitted.inspect_err(|_| turn.refuse(group));
+        if let Some(known) = admitted? {
             return Ok(Outcome::quiet(known.accepted()));
         }
-        state.admit_message(from, envelope.epoch())?;
         let known = state.next(now, state.row.epoch);
         let row = LogRow {
             kind: EntryKind::Message,
@@ -84,5 +88,25 @@ impl Groups {
         }
         cell.stored(known.seq);
         Ok(Outcome::new(known.accepted(), vec![entry.delivery(group)]))
+    }
+
+    /// Whether the message may be appended now; or what was answered when it was.
+    async fn admit(
+        &self,
+        cell: &Cell,
+        state: &State,
+        from: &Caller,
+        envelope: &Envelope,
+        turn: &Turn,
+    ) -> Result<Option<KnownRow>, GroupError> {
+        state.member(from)?;
+        if let Some(known) = self.known(cell, state, &envelope.hash()).await? {
+            return Ok(Some(known));
+        }
+        if turn.is_behind_a_refused(&envelope.group()) {
+            return Err(GroupError::Behind);
+        }
+        state.admit_message(from, envelope.epoch())?;
+        Ok(None)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::kit::*;
 use roost_wire::api::*;
-use roost_wire::frame::{ClientFrame, Outcome, ServerFrame};
+use roost_wire::frame::{ClientFrame, Cursor, Outcome, ServerFrame};
 use roost_wire::log::EntryKind;
 use roost_wire::*;
 
@@ -368,6 +368,35 @@ fn a_direct_groups_refused_commit_is_taken_back_and_its_author_rejoins() {
     let (mut again, asked) = ada.entering(&home, group, None, Some(old)).unwrap();
     ada.call(&home, &asked).unwrap();
     again.says(&home, &ada, "back");
+}
+
+#[test]
+fn no_message_overtakes_a_refused_one_before_its_sender_knows() {
+    let home = Home::new();
+    let ada = home.person(1);
+    let mut ada_in = ada.found(&home, 9);
+    let group = ada_in.id;
+    let late = ada_in.message("of an epoch that is over");
+    for _ in 0..=limit::EPOCHS_BEHIND {
+        ada_in.updates(&home, &ada);
+    }
+    let next = ada_in.message("next");
+    let mut line = ada.connect(&home, &[(group, 0)]);
+    let code = |outcome| match outcome {
+        Outcome::Refused(error) => Some(error.code),
+        Outcome::Accepted(_) => None,
+    };
+
+    let first = code(line.submit(&home, late));
+    let behind = code(line.submit(&home, next.clone()));
+    let seq = Seq::new(0);
+    let cursor = Cursor { group, seq };
+    line.send(&home, &ClientFrame::Follow { cursor });
+    let again = code(line.submit(&home, next));
+
+    assert_eq!(first, Some(ErrorCode::Stale));
+    assert_eq!(behind, Some(ErrorCode::Unknown));
+    assert_eq!(again, None);
 }
 
 #[test]

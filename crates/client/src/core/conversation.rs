@@ -46,6 +46,9 @@ pub(super) struct Conversation {
     pub caught_up: bool,
     /// The socket delivers this group's entries.
     pub followed: bool,
+    /// A message was refused on the socket: nothing more is taken before the group is followed
+    /// again.
+    pub halted: bool,
     pub acknowledged: Seq,
     /// Key packages claimed for the intent at hand.
     pub claimed: BTreeMap<AccountId, Vec<ClaimedKeyPackage>>,
@@ -104,6 +107,7 @@ impl Conversation {
             fetch: false,
             caught_up: false,
             followed: false,
+            halted: false,
             claimed: BTreeMap::new(),
             verdicts: Vec::new(),
             typing: BTreeMap::new(),

@@ -15,7 +15,7 @@ use crate::port::Table;
 use crate::record::{OutboxRecord, SealedRecord, TimelineRecord, Wish};
 use crate::vault::indexed_key;
 use roost_wire::api::{Accepted, SubmitMessage};
-use roost_wire::frame::ClientFrame;
+use roost_wire::frame::{ClientFrame, Cursor};
 use roost_wire::{ApiError, Blob, EntryHash, Epoch, ErrorCode, GroupId, Seconds, Seq, limit};
 
 /// Messages that may wait for one group.
@@ -203,6 +203,7 @@ impl Core {
             .get(group)
             .is_some_and(|found| found.followed);
         if self.net.socket.has_room() && followed {
+            self.go_on(group, turn);
             let request = self.net.socket.submit(*group, index);
             send(&ClientFrame::Submit { request, message }, turn);
             return true;
@@ -216,6 +217,17 @@ impl Core {
             self.call(call, &request, turn);
         }
         false
+    }
+
+    /// Tells the server that what it refused is known, and comes again in its order.
+    fn go_on(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        if let Some(conversation) = self.conversations.get_mut(group)
+            && std::mem::take(&mut conversation.halted)
+        {
+            let (group, seq) = (*group, conversation.record.cursor);
+            let cursor = Cursor { group, seq };
+            send(&ClientFrame::Follow { cursor }, turn);
+        }
     }
 
     pub(super) fn on_message_accepted(

@@ -136,6 +136,7 @@ impl Core {
         };
         for conversation in self.conversations.values_mut() {
             conversation.followed = false;
+            conversation.halted = false;
             conversation.caught_up = false;
         }
     }
@@ -195,6 +196,9 @@ impl Core {
             Outcome::Refused(error) => {
                 let jitter = turn.below(1_000);
                 let call = Call::Message(group, index);
+                if let Some(conversation) = self.conversations.get_mut(&group) {
+                    conversation.halted = true;
+                }
                 self.net.cool(call, turn.now, error.retry_after_s, jitter);
                 self.on_message_refused(&group, index, &error, turn);
             }

@@ -45,6 +45,10 @@ pub struct Relay {
     pub refuse_next: Vec<ErrorCode>,
     /// The next message over HTTP is refused like this.
     pub refuse_message: Option<ErrorCode>,
+    /// The next message on a socket is refused like this, and those behind it.
+    pub refuse_submit: Option<ErrorCode>,
+    /// Whose messages are refused until they follow a group again.
+    halted: BTreeSet<DeviceId>,
     /// So many sign-ins are refused next.
     pub refuse_sign_ins: u32,
     /// Nobody learns how to enter a group any more.
@@ -86,6 +90,8 @@ impl Relay {
             incarnation: Incarnation::new(1),
             refuse_next: Vec::new(),
             refuse_message: None,
+            refuse_submit: None,
+            halted: BTreeSet::new(),
             refuse_sign_ins: 0,
             hides_groups: false,
             people: BTreeMap::new(),
@@ -620,7 +626,7 @@ impl Relay {
                 self.acknowledge(from, cursors.into_vec());
             }
             ClientFrame::Submit { request, message } => {
-                let outcome = match self.message(from, message.into_bytes()) {
+                let outcome = match self.submit(from, message.into_bytes()) {
                     Ok(accepted) => Outcome::Accepted(accepted),
                     Err(error) => Outcome::Refused(error),
                 };
@@ -650,10 +656,23 @@ impl Relay {
             }
             ClientFrame::Credit { .. } => {}
             ClientFrame::Follow { cursor } => {
+                self.halted.remove(&from);
                 let frames = self.backlog(cursor);
                 self.sockets.get_mut(&from).unwrap().extend(frames);
             }
         }
+    }
+
+    /// A message on a socket: none overtakes a refused one.
+    fn submit(&mut self, from: DeviceId, message: Vec<u8>) -> Result<Accepted, ApiError> {
+        if let Some(code) = self.refuse_submit.take() {
+            self.halted.insert(from);
+            return Err(ApiError::new(code, "planted"));
+        }
+        if self.halted.contains(&from) {
+            return Err(ApiError::new(ErrorCode::Unknown, "behind a refused one"));
+        }
+        self.message(from, message)
     }
 
     fn backlog(&self, cursor: frame::Cursor) -> Vec<ServerFrame> {
