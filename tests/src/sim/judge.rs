@@ -306,7 +306,7 @@ impl<'a> Room<'a> {
             return;
         };
         let Some(seq) = own.seq else {
-            self.judge_unsent(sender, said, own, verdict);
+            Self::judge_unsent(sender, said, own, verdict);
             return;
         };
         if self.spoiled.contains(&seq) {
@@ -323,14 +323,9 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// What never got into the log must say why, or its sender must be out.
-    fn judge_unsent(&self, sender: &Side, said: &Said, own: &MessageView, verdict: &mut Verdict) {
-        let inside = self
-            .history
-            .last()
-            .is_some_and(|last| last.roster.contains_key(&sender.device));
-        let explained = matches!(own.state, MessageState::Failed(_)) || !inside;
-        if !explained {
+    /// What never got into the log must say why.
+    fn judge_unsent(sender: &Side, said: &Said, own: &MessageView, verdict: &mut Verdict) {
+        if !matches!(own.state, MessageState::Failed(_)) {
             let line = format!("{} never left {} ({:?})", said.text, sender.name, own.state);
             verdict.lost.push(line);
         }
@@ -363,8 +358,8 @@ impl<'a> Room<'a> {
         let excused = self.is_excused(side, stay, chapter)
             || has_left_alone(side, chapter)
             || self.never_entered(side, stay)
-            || self.is_out_for_good(side, chapter)
-            || self.is_of_a_void_epoch(chapter);
+            || self.is_in_a_hole(side, chapter)
+            || self.is_of_a_void_epoch(sender, chapter);
         if could_open && !excused {
             let line = format!(
                 "{} at {} of {} (epoch {}) never reached {}, there since {}",
@@ -400,17 +395,33 @@ impl<'a> Room<'a> {
             && !shown.into_iter().any(is_of_this_stay)
     }
 
-    /// A device that had to enter anew and could not, since it had been removed, says that it is
-    /// out and misses something; it shows nothing of what others said after that.
-    fn is_out_for_good(&self, side: &Side, chapter: &Chapter) -> bool {
-        let says_so = side.items.iter().any(|item| match item {
-            ThreadItem::Event(event) => is_hole_without_a_place(event),
-            ThreadItem::Message(_) => false,
-        });
-        let others = side.messages().filter(|message| !message.mine);
-        let mut later = others.filter_map(|message| self.chapter(message.seq?));
-        let reads_on = later.any(|shown| shown.seq > chapter.seq && shown.epoch >= chapter.epoch);
-        side.state.is_some_and(is_over) && says_so && !reads_on
+    /// A device that had to enter anew and could not, since it had been removed, says that it
+    /// misses something, right where this message would be: it has nothing later from before.
+    fn is_in_a_hole(&self, side: &Side, chapter: &Chapter) -> bool {
+        let is_later = |message: &MessageView| {
+            let shown = message.seq.and_then(|seq| self.chapter(seq));
+            shown.is_some_and(|shown| shown.seq > chapter.seq && shown.epoch >= chapter.epoch)
+        };
+        let holes = side
+            .items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| match item {
+                ThreadItem::Event(event) => is_hole_without_a_place(event),
+                ThreadItem::Message(_) => false,
+            });
+        holes
+            .map(|(at, _)| side.items.split_at(at))
+            .any(|(before, after)| {
+                let reads_on = before.iter().any(|item| match item {
+                    ThreadItem::Message(message) => !message.mine && is_later(message),
+                    ThreadItem::Event(_) => false,
+                });
+                let is_earlier = after
+                    .iter()
+                    .any(|item| place_of(item).is_some_and(|seq| seq < chapter.seq));
+                !reads_on && !is_earlier
+            })
     }
 
     /// Offered again by a device that was out when the server, all others having it, forgot the
@@ -427,10 +438,12 @@ impl<'a> Room<'a> {
             })
     }
 
-    /// Made in an epoch that was taken back: only whoever spoiled its commit was ever in it.
-    fn is_of_a_void_epoch(&self, chapter: &Chapter) -> bool {
+    /// Made in an epoch that was taken back, by the device whose spoiled commit began it: nobody
+    /// else was ever in it.
+    fn is_of_a_void_epoch(&self, sender: &Side, chapter: &Chapter) -> bool {
         let void = self.history.chapters.iter().filter(|void| void.is_void);
         void.filter(|void| void.epoch_after == chapter.epoch && void.seq < chapter.seq)
+            .filter(|void| void.author == Some(sender.device))
             .any(|void| {
                 let mut later = self.history.chapters.iter();
                 later.any(|end| end.voids == Some(void.seq) && end.seq > chapter.seq)
@@ -465,6 +478,13 @@ fn has_left_alone(side: &Side, chapter: &Chapter) -> bool {
     let mut stays = chapter.roster.values();
     let is_alone = stays.all(|stay| stay.account == side.account);
     is_alone && side.state == Some(ConversationState::Left)
+}
+
+const fn place_of(item: &ThreadItem) -> Option<Seq> {
+    match item {
+        ThreadItem::Message(message) => message.seq,
+        ThreadItem::Event(event) => event.seq,
+    }
 }
 
 /// What a device says that wanted to enter anew and could not.
