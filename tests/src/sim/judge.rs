@@ -438,12 +438,15 @@ impl<'a> Room<'a> {
             })
     }
 
-    /// Made in an epoch that was taken back, by the device whose spoiled commit began it: nobody
-    /// else was ever in it.
+    /// Made in an epoch that was taken back, by the device whose spoiled commit began it or by one
+    /// that was let in there: nobody else was ever in it.
     fn is_of_a_void_epoch(&self, sender: &Side, chapter: &Chapter) -> bool {
         let void = self.history.chapters.iter().filter(|void| void.is_void);
         void.filter(|void| void.epoch_after == chapter.epoch && void.seq < chapter.seq)
-            .filter(|void| void.author == Some(sender.device))
+            .filter(|void| {
+                let was_there_before = chapter.roster.contains_key(&sender.device);
+                void.author == Some(sender.device) || !was_there_before
+            })
             .any(|void| {
                 let mut later = self.history.chapters.iter();
                 later.any(|end| end.voids == Some(void.seq) && end.seq > chapter.seq)
