@@ -11,9 +11,10 @@ mod relay;
 
 use relay::World;
 use roost_client::view::{ConversationKind, ConversationState, EventKind, ThreadItem};
-use roost_client::{Command, Core, Trouble};
-use roost_wire::log::EntryKind;
-use roost_wire::{EntryHash, GroupId, Incarnation};
+use roost_client::{Command, Core, Input, Trouble};
+use roost_wire::frame::ServerFrame;
+use roost_wire::log::{EntryKind, InboxItem};
+use roost_wire::{EntryHash, GroupId, InboxSeq, Incarnation, Seq};
 
 #[test]
 fn a_message_nobody_can_decrypt_is_told_and_the_next_one_is_read() {
@@ -251,6 +252,21 @@ fn whoever_leaves_takes_all_their_devices_along_and_stays_away() {
 }
 
 #[test]
+fn an_answer_from_an_epoch_that_is_over_does_not_end_the_wish_to_leave() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.group(0, "Hikers", &[1]);
+    world.relay.late_leaves = 1;
+
+    world.tell(1, Command::Leave(group));
+    world.settle();
+    world.settle();
+
+    let view = world.people[1].core.conversation(&group).unwrap();
+    assert_eq!(view.state, ConversationState::Left);
+    assert_eq!(world.relay.roster(&group).len(), 1);
+}
+
+#[test]
 fn whoever_leaves_as_the_last_one_stays_away() {
     let mut world = World::with(&["Ada"]);
     let group = world.group(0, "Alone", &[]);
@@ -291,7 +307,7 @@ fn whoever_cannot_enter_anew_says_that_messages_may_be_missing() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
     world.relay.incarnation = Incarnation::new(2);
-    world.relay.hides_groups = true;
+    world.relay.hides_groups = u32::MAX;
 
     world.people[1].restart();
     world.settle();
@@ -300,6 +316,36 @@ fn whoever_cannot_enter_anew_says_that_messages_may_be_missing() {
     assert_eq!(view.state, ConversationState::Gone);
     let missing = EventKind::MessagesMayBeMissing { from: None };
     assert!(has_event(&mut world, 1, group, &missing));
+}
+
+#[test]
+fn a_call_to_enter_outweighs_an_older_refusal() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    world.tell(1, Command::Connect);
+    world.run();
+    world.relay.hides_groups = 1;
+    let frames = [
+        ServerFrame::Gap {
+            group,
+            tail: Seq::new(9),
+        },
+        ServerFrame::Inbox {
+            seq: InboxSeq::new(99),
+            item: InboxItem::JoinGroup { group },
+        },
+    ];
+
+    for frame in frames {
+        let now = world.now;
+        world.people[1].feed(Input::Frame(frame.to_bytes()), now);
+    }
+    world.run();
+
+    let view = world.people[1].core.conversation(&group).unwrap();
+    assert_eq!(view.state, ConversationState::Ready);
+    let missing = EventKind::MessagesMayBeMissing { from: None };
+    assert!(!has_event(&mut world, 1, group, &missing));
 }
 
 #[test]

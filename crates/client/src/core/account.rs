@@ -133,7 +133,12 @@ impl Core {
                     conversation.record.quit = false;
                 }
             }
-            Some(Stage::Founding | Stage::Welcomed { .. } | Stage::Entering | Stage::Live) => {}
+            Some(Stage::Entering) => {
+                if let Some(conversation) = self.conversations.get_mut(&group) {
+                    conversation.called = true;
+                }
+            }
+            Some(Stage::Founding | Stage::Welcomed { .. } | Stage::Live) => {}
         }
     }
 

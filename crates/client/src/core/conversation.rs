@@ -49,6 +49,8 @@ pub(super) struct Conversation {
     /// A message was refused on the socket: nothing more is taken before the group is followed
     /// again.
     pub halted: bool,
+    /// A call to enter came while entering was under way: a refusal may be older than the call.
+    pub called: bool,
     pub acknowledged: Seq,
     /// Key packages claimed for the intent at hand.
     pub claimed: BTreeMap<AccountId, Vec<ClaimedKeyPackage>>,
@@ -108,6 +110,7 @@ impl Conversation {
             caught_up: false,
             followed: false,
             halted: false,
+            called: false,
             claimed: BTreeMap::new(),
             verdicts: Vec::new(),
             typing: BTreeMap::new(),

@@ -4,7 +4,7 @@ use super::Core;
 use super::net::Call;
 use super::turn::Turn;
 use crate::group::{Addition, Changes, Commit, GroupError, Leaf};
-use crate::record::{CommitRecord, Kind, SealedRecord, Stage, WelcomeRecord, Wish};
+use crate::record::{CommitRecord, Kind, SealedRecord, WelcomeRecord, Wish};
 use roost_mls::{Observer, SUITE_DEFAULT};
 use roost_wire::api::{
     Accepted, ClaimKeyPackages, ClaimedKeyPackage, ClaimedKeyPackages, SubmitProposal,
@@ -166,7 +166,11 @@ impl Core {
         }
     }
 
-    pub(super) fn on_leave_accepted(&mut self, group: &GroupId, _accepted: Accepted) {
+    pub(super) fn on_leave_accepted(&mut self, group: &GroupId, accepted: Accepted) {
+        // The answer to a request of an epoch that is over: it let nobody go.
+        if self.mls.epoch(group).ok() != Some(accepted.epoch) {
+            return;
+        }
         let index = self
             .intents_of(group)
             .find(|(_, intent)| intent.wish == Wish::Leave);
@@ -175,19 +179,14 @@ impl Core {
         }
     }
 
-    pub(super) fn on_leave_refused(
-        &mut self,
-        group: &GroupId,
-        error: &ApiError,
-        turn: &mut Turn<'_>,
-    ) {
+    pub(super) fn on_leave_refused(&mut self, group: &GroupId, error: &ApiError) {
         match error.code {
-            ErrorCode::Stale => {
+            // Out already, or overtaken: the log tells.
+            ErrorCode::Stale | ErrorCode::NotFound => {
                 if let Some(conversation) = self.conversations.get_mut(group) {
                     conversation.fetch = true;
                 }
             }
-            ErrorCode::NotFound => self.end(group, Stage::Left, turn),
             _ => {}
         }
     }

@@ -170,10 +170,16 @@ impl Core {
         error: &ApiError,
         turn: &mut Turn<'_>,
     ) {
-        if matches!(
+        if !matches!(
             error.code,
             ErrorCode::NotFound | ErrorCode::Refused | ErrorCode::Gone
         ) {
+            return;
+        }
+        let conversation = self.conversations.get_mut(group);
+        if conversation.is_some_and(|found| std::mem::take(&mut found.called)) {
+            self.net.cool(Call::Info(*group), turn.now, Some(0), 0);
+        } else {
             self.end(group, Stage::Gone, turn);
         }
     }

@@ -4,7 +4,7 @@ use super::Core;
 use super::net::{Call, Wanted};
 use super::turn::Turn;
 use crate::notice::Notice;
-use crate::record::Stage;
+use crate::record::{EventRecord, Stage};
 use crate::repair::Trouble;
 use roost_wire::api::{FetchLog, LogPage};
 use roost_wire::log::{EntryKind, LogEntry};
@@ -75,6 +75,8 @@ impl Core {
                     .get(group)
                     .is_some_and(|found| found.record.leaving);
                 if leaving {
+                    let now = self.net.server_time(turn.now);
+                    self.append_event(group, EventRecord::Missing(None), None, now);
                     self.end(group, Stage::Left, turn);
                 } else {
                     self.enter_anew(group, Trouble::StateLost, turn);

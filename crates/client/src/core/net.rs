@@ -343,7 +343,7 @@ impl Core {
             Call::Log(group) => self.on_log_refused(&group, &error, turn),
             Call::Claim(group, account) => self.on_claim_refused(&group, account, &error, turn),
             Call::Commit(group) => self.on_commit_refused(&group, &error, turn),
-            Call::Leave(group) => self.on_leave_refused(&group, &error, turn),
+            Call::Leave(group) => self.on_leave_refused(&group, &error),
             Call::Message(group, index) => {
                 self.on_message_refused(&group, index, &error, turn);
             }
