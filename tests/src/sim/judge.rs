@@ -378,7 +378,8 @@ impl<'a> Room<'a> {
             .any(|again| again.since > stay.since && side.shows_its_entry_at(again.since))
     }
 
-    /// A device that was removed before it opened its Welcome was never there as far as it knows.
+    /// A device that was removed before it opened its Welcome, or before it had the answer to its
+    /// first entry, was never there as far as it knows.
     fn never_entered(&self, side: &Side, stay: &Stay) -> bool {
         let is_of_this_stay = |chapter: &Chapter| {
             let there = chapter.roster.get(&side.device);
@@ -389,7 +390,11 @@ impl<'a> Room<'a> {
             commit.seq == stay.since && commit.author.is_some_and(|by| by != side.device)
         });
         let shown = side.messages().filter_map(|shown| self.chapter(shown.seq?));
-        by_another
+        let is_first = side
+            .items
+            .iter()
+            .all(|item| place_of(item).is_some_and(|seq| seq > stay.since));
+        (by_another || is_first)
             && !self.history.last().is_some_and(is_of_this_stay)
             && !side.shows_its_entry_at(stay.since)
             && !shown.into_iter().any(is_of_this_stay)
