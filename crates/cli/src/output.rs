@@ -261,6 +261,10 @@ pub fn event(core: &Core, event: &EventView) -> (String, Value) {
         EventKind::Removed { who, by } => {
             ("removed", format!("{} removed {}", name(by), name(who)))
         }
+        EventKind::LetGo { who } => (
+            "let_go",
+            format!("{} was away for months and was let go", name(who)),
+        ),
         EventKind::Renamed { by, name: new } => {
             ("renamed", format!("{} named it \"{new}\"", name(by)))
         }

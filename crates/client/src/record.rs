@@ -183,6 +183,31 @@ pub(crate) struct ConversationRecord {
     /// The account wished to leave: only a new call leads back in, not a place that is still held.
     #[cbor(n(26), default)]
     pub quit: bool,
+    /// When this device last had read the log to its end, to the day.
+    #[n(27)]
+    pub watched: Option<Seconds>,
+    /// Who was let go for silence and has not come back.
+    #[cbor(n(28), default)]
+    pub absent: Vec<AbsentRecord>,
+}
+
+/// Somebody who was let go for silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct AbsentRecord {
+    #[n(0)]
+    pub account: AccountId,
+    /// Days since 1970: whoever is seen from then on is back.
+    #[n(1)]
+    pub day: u64,
+}
+
+/// When a device last gave a sign in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct SignRecord {
+    #[n(0)]
+    pub at: Seconds,
 }
 
 /// Repairs by entering anew, so that nobody can cause them without end.
@@ -213,6 +238,10 @@ pub(crate) struct MemberRecord {
 impl ConversationRecord {
     pub(crate) fn has_member(&self, account: &AccountId) -> bool {
         self.members.iter().any(|member| member.account == *account)
+    }
+
+    pub(crate) fn is_absent(&self, account: &AccountId) -> bool {
+        self.absent.iter().any(|absent| absent.account == *account)
     }
 }
 
@@ -436,6 +465,9 @@ pub(crate) enum EventRecord {
     /// Was there when this device entered anew, and had not been before.
     #[n(10)]
     FoundHere(#[n(0)] AccountId),
+    /// Was let go for silence.
+    #[n(11)]
+    LetGo(#[n(0)] AccountId),
 }
 
 /// A first device that has not been accepted by the server yet.

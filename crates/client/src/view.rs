@@ -198,6 +198,10 @@ pub enum EventKind {
         who: AccountId,
         by: AccountId,
     },
+    /// None of their devices was heard of for months: let go, and added again when they are back.
+    LetGo {
+        who: AccountId,
+    },
     Renamed {
         by: AccountId,
         name: String,

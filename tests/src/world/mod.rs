@@ -166,6 +166,12 @@ impl World {
         self.stage().now = end;
     }
 
+    /// The clock goes on by so much while nobody does anything: what is due happens late.
+    pub fn leap(&self, millis: u64) {
+        let mut stage = self.stage();
+        stage.now = stage.now.plus_millis(millis);
+    }
+
     /// The server is killed and stays down for so long.
     pub fn kill_server(&self, down_ms: u64) {
         self.stage().kill_server(down_ms);

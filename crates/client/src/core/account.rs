@@ -160,6 +160,7 @@ impl Core {
         later
             .chain(typing)
             .chain(self.net.next_try(now))
+            .chain((self.net.wanted == Wanted::Live).then(|| self.people_again_at()))
             .chain(self.net.socket.ack_at())
             .filter(|moment| *moment > now)
             .min()

@@ -48,6 +48,7 @@ impl Core {
                 }
                 let after = self.mls.leaves(group).unwrap_or_default();
                 let changes = changes_of(&before, &after, &commit);
+                self.note_commit_signs(group, entry.time, &before, &after, &changes);
                 // Whoever comes back counts on from where nobody here listened.
                 for leaf in &after {
                     let entered = commit.is_external && leaf.index == commit.committer;
@@ -170,6 +171,9 @@ impl Core {
         }
         for who in changes.gone_accounts.iter().copied() {
             match by {
+                Some(_) if changes.for_silence && !changes.left.contains(&who) => {
+                    events.push(EventRecord::LetGo(who));
+                }
                 Some(by) if !changes.left.contains(&who) => {
                     events.push(EventRecord::Removed { who, by });
                 }

@@ -40,6 +40,8 @@ pub(super) struct Conversation {
     pub entry: Option<Staged>,
     pub welcome: Option<WaitingWelcome>,
     pub heard: BTreeMap<DeviceId, u64>,
+    /// When each device last gave a sign, to the day.
+    pub signs: BTreeMap<DeviceId, Seconds>,
     /// Entries are known to be missing: fetch the log.
     pub fetch: bool,
     /// The end of the log was reached since the connection was made.
@@ -94,6 +96,8 @@ impl Conversation {
             quit: false,
             leave: None,
             re_entry: None,
+            watched: None,
+            absent: Vec::new(),
         })
     }
 
@@ -106,6 +110,7 @@ impl Conversation {
             entry: None,
             welcome: None,
             heard: BTreeMap::new(),
+            signs: BTreeMap::new(),
             fetch: false,
             caught_up: false,
             followed: false,

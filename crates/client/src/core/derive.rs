@@ -16,11 +16,13 @@ use roost_wire::{AccountId, ApiError, Blob, ErrorCode, GroupId, List, limit};
 const RETRY_DIRECT_SECONDS: u64 = 60;
 
 impl Core {
-    /// Fresh keys, and the newest credential with them.
+    /// Fresh keys, and the newest credential with them. Leaves that were silent for long go.
     pub(super) fn derive_update(&mut self, group: &GroupId, index: u64, turn: &mut Turn<'_>) {
-        let renew_credential = true;
+        let remove = self.silent_leaves(group, self.net.server_time(turn.now));
         let changes = Changes {
-            renew_credential,
+            renew_credential: true,
+            for_silence: !remove.is_empty(),
+            remove,
             ..Changes::default()
         };
         self.build(group, index, changes, turn);
@@ -77,6 +79,11 @@ impl Core {
 
     fn nobody_to_add(&mut self, group: &GroupId, index: u64, turn: &mut Turn<'_>) {
         let kind = self.conversations.get(group).map(|found| found.record.kind);
+        if self.is_adding_absent(group, index) {
+            // Tried again when the server says once more that they were there.
+            self.drop_intent(group, index);
+            return;
+        }
         let reason = "Nobody could be added: none of their devices can be reached.";
         self.fail(group, reason, turn);
         let wish = self
@@ -87,6 +94,14 @@ impl Core {
         if let (Some(Kind::Direct(_)), Some(wish)) = (kind, wish) {
             self.intend(group, wish, RETRY_DIRECT_SECONDS, turn);
         }
+    }
+
+    fn is_adding_absent(&self, group: &GroupId, index: u64) -> bool {
+        let intent = self.intents.get(&(*group, index));
+        intent.is_some_and(|intent| match &intent.wish {
+            Wish::Add(accounts) => accounts.iter().all(|one| self.is_absent(group, one)),
+            Wish::Remove(_) | Wish::Leave | Wish::Update | Wish::LetGo => false,
+        })
     }
 
     pub(super) fn derive_removal(
@@ -229,8 +244,10 @@ impl Core {
         if error.code.is_passing() || error.code == ErrorCode::NotSignedIn {
             return;
         }
-        let message = error.message.clone();
-        self.fail(group, &message, turn);
+        if !self.is_absent(group, &account) {
+            let message = error.message.clone();
+            self.fail(group, &message, turn);
+        }
         if let Some(conversation) = self.conversations.get_mut(group) {
             conversation.claimed.insert(account, Vec::new());
         }

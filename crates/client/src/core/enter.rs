@@ -269,6 +269,7 @@ impl Core {
             self.forget_heard(group);
         }
         self.resume_outbox(group, entered.epoch);
+        self.begin_watch(group, &entered.leaves, now);
         self.note_roster(group, turn);
         self.ask_again_to_leave(group, turn);
         let by = entered.adder.map(|adder| adder.account());

@@ -82,8 +82,11 @@ impl Core {
 
     /// Whether somebody is still to be added, whom the next message should reach.
     pub(super) fn is_growing(&self, group: &GroupId) -> bool {
-        self.intents_of(group)
-            .any(|(_, intent)| matches!(intent.wish, Wish::Add(_)))
+        let adds = |intent: &IntentRecord| match &intent.wish {
+            Wish::Add(accounts) => accounts.iter().any(|one| !self.is_absent(group, one)),
+            Wish::Remove(_) | Wish::Leave | Wish::Update | Wish::LetGo => false,
+        };
+        self.intents_of(group).any(|(_, intent)| adds(intent)) || self.waits_for_absent(group)
     }
 
     pub(super) fn drop_intent(&mut self, group: &GroupId, index: u64) {
@@ -141,8 +144,9 @@ impl Core {
         if !conversation.caught_up || conversation.fetch {
             return;
         }
-        self.queue_update(group, turn);
         let now = self.net.server_time(turn.now);
+        self.note_watch(group, now);
+        self.queue_update(group, turn);
         let due = self
             .intents_of(group)
             .find(|(_, intent)| intent.not_before <= now);

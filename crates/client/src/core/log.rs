@@ -101,6 +101,9 @@ impl Core {
     }
 
     pub(super) fn on_delivered(&mut self, group: &GroupId, seq: Seq, turn: &mut Turn<'_>) {
+        if self.is_alone(group) {
+            return;
+        }
         let Some(conversation) = self.conversations.get_mut(group) else {
             return;
         };

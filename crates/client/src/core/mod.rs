@@ -25,6 +25,7 @@ mod receive;
 mod session;
 mod setup;
 mod signal;
+mod silence;
 mod socket;
 mod turn;
 mod wish;

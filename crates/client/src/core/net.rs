@@ -79,6 +79,8 @@ pub(super) struct Net {
     pub socket: Socket,
     pub people_due: bool,
     pub people_after: Option<AccountId>,
+    /// When the last answer about people came.
+    pub people_read: Moment,
     pub memberships_due: bool,
     pub inbox_due: bool,
     pub shown: Option<InviteDetail>,

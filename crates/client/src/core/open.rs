@@ -2,9 +2,10 @@
 
 use super::Core;
 use super::conversation::{COMMIT, Conversation, ENTRY, HEARD, RECORD, WELCOME};
+use super::silence::SIGN;
 use crate::group::{GroupStore, Mls};
 use crate::port::{Row, Table};
-use crate::record::{ConversationRecord, HeardRecord};
+use crate::record::{ConversationRecord, HeardRecord, SignRecord};
 use crate::vault::{FORMAT, group_part, indexed, read};
 use roost_wire::{AccountId, DeviceId};
 
@@ -139,6 +140,11 @@ impl Core {
                 conversation
                     .heard
                     .insert(device, read::<HeardRecord>(row)?.counter);
+            }
+            SIGN => {
+                let device = DeviceId::try_from(rest).ok()?;
+                let sign: SignRecord = read(row)?;
+                conversation.signs.insert(device, sign.at);
             }
             _ => return None,
         }

@@ -4,7 +4,7 @@
 //! followed without alarm; any other change is a warning.
 
 use super::Core;
-use super::net::Call;
+use super::net::{Call, Wanted};
 use super::turn::Turn;
 use crate::notice::Notice;
 use crate::port::Table;
@@ -70,6 +70,7 @@ impl Core {
         person.name = said.name.clone();
         person.is_admin = said.is_admin;
         self.set_person(said.account, person, turn);
+        self.welcome_back(said, turn);
     }
 
     /// An invite link named this account's key.
@@ -98,6 +99,8 @@ impl Core {
     }
 
     pub(super) fn pump_people(&mut self, turn: &mut Turn<'_>) {
+        let again = self.net.wanted == Wanted::Live && self.people_again_at() <= turn.now;
+        self.net.people_due |= again && !self.net.is_under_way(&Call::People);
         if self.net.people_due {
             let after = self.net.people_after;
             self.call(Call::People, &ListPeople { after }, turn);
@@ -113,6 +116,7 @@ impl Core {
         let room = self.people.len() < PEOPLE_MAX;
         let goes_on = page.more && last > self.net.people_after && room;
         self.net.people_due = goes_on;
+        self.net.people_read = turn.now;
         self.net.people_after = last.filter(|_| goes_on);
         turn.notify(Notice::PeopleChanged);
     }

@@ -153,7 +153,9 @@ impl Core {
         let usable = |group: &GroupId, conversation: &Conversation| {
             let record = &conversation.record;
             let open = !matches!(record.stage, Stage::Left | Stage::Removed | Stage::Gone);
-            let there = record.has_member(account) || self.is_adding(group, account);
+            let there = record.has_member(account)
+                || record.is_absent(account)
+                || self.is_adding(group, account);
             record.kind == Kind::Direct(*account) && open && !record.leaving && there
         };
         self.conversations

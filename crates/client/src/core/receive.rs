@@ -37,6 +37,7 @@ impl Core {
                 if let Some(conversation) = self.conversations.get_mut(group) {
                     conversation.undecryptable = 0;
                 }
+                self.note_sign(group, opened.sender.device(), entry.time);
                 self.on_content(group, entry, &opened.sender, content, turn);
             }
             Err(GroupError::FromSelf) => {

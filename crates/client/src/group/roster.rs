@@ -10,6 +10,9 @@ use roost_mls::{JoinGrant, JoinProof, LeafCredential, RuleError};
 use roost_wire::{AccountId, DeviceId, GroupId, SignatureKey};
 use std::collections::BTreeSet;
 
+/// Clear text of a commit that removes leaves for their silence.
+pub(super) const SILENCE_MARK: &[u8] = b"roost silence";
+
 /// A leaf and what its credential claims.
 #[derive(Debug, Clone)]
 pub(crate) struct Leaf {
@@ -51,6 +54,10 @@ pub(crate) struct LeafChanges {
     /// The grant by which an external committer entered.
     pub grant: Option<JoinGrant>,
     pub is_external: bool,
+    /// The commit says that those it removes were silent for long.
+    pub for_silence: bool,
+    /// The device that made it.
+    pub committing_device: Option<DeviceId>,
     /// This device is no longer a member.
     pub removed_us: bool,
 }
@@ -96,6 +103,8 @@ pub(crate) fn changes_of(
         left,
         grant,
         is_external: commit.is_external,
+        for_silence: commit.authenticated_data == SILENCE_MARK,
+        committing_device: author.map(Leaf::device),
         removed_us: matches!(commit.effect, CommitEffect::Removed { .. }),
     }
 }

@@ -1,5 +1,6 @@
 //! Encrypting and decrypting application messages and droppable signals, and building commits.
 
+use super::roster::SILENCE_MARK;
 use super::{GroupError, Leaf, Mls, parse};
 use crate::port::Dice;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
@@ -38,6 +39,8 @@ pub(crate) struct Addition {
 pub(crate) struct Changes {
     pub add: Vec<Addition>,
     pub remove: Vec<u32>,
+    /// Those removed were silent for long: the commit says so.
+    pub for_silence: bool,
     /// Put the current credential into the leaf.
     pub renew_credential: bool,
 }
@@ -103,6 +106,9 @@ impl Mls {
         }
         for index in changes.remove {
             builder = builder.remove_member(index)?;
+        }
+        if changes.for_silence {
+            builder = builder.authenticated_data(SILENCE_MARK.to_vec());
         }
         if let Some((signer, identity)) = new_identity {
             builder = builder.set_new_signing_identity(signer, identity);

@@ -270,6 +270,7 @@ fn event_kind(event: &EventRecord) -> EventKind {
         EventRecord::JoinedByLink(who) => EventKind::JoinedByLink { who: *who },
         EventRecord::Left(who) => EventKind::Left { who: *who },
         EventRecord::Removed { who, by } => EventKind::Removed { who: *who, by: *by },
+        EventRecord::LetGo(who) => EventKind::LetGo { who: *who },
         EventRecord::Renamed { by, name } => EventKind::Renamed {
             by: *by,
             name: name.as_str().to_owned(),

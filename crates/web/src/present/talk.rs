@@ -327,6 +327,10 @@ fn event_words(event: &EventView, context: &Context<'_>) -> Option<String> {
         EventKind::JoinedByLink { who } => format!("{} joined by an invite link", names.of(who)),
         EventKind::Left { who } => format!("{} left", names.of(who)),
         EventKind::Removed { who, by } => format!("{} removed {}", names.of(by), names.inner(who)),
+        EventKind::LetGo { who } => format!(
+            "{} was away for months; they are added again when they are back",
+            names.of(who)
+        ),
         EventKind::Renamed { by, name } => format!("{} named the group “{name}”", names.of(by)),
         EventKind::MessagesMayBeMissing { from: Some(from) } => {
             format!("Some messages of {} may be missing here", names.inner(from))
