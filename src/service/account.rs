@@ -94,11 +94,15 @@ impl Accounts {
         })
     }
 
-    /// A person with their devices and key rotations.
+    /// A person with their devices and key rotations, and what is for the asking device alone.
     ///
     /// # Errors
     /// `NotFound` for an unknown account.
-    pub async fn show(&self, asked: ShowAccount) -> Result<AccountDetail, DirectoryError> {
+    pub async fn show(
+        &self,
+        from: &Caller,
+        asked: ShowAccount,
+    ) -> Result<AccountDetail, DirectoryError> {
         let id = asked.account;
         let person = self.house.person(&id).await?;
         let person = person.ok_or(DirectoryError::NotFound)?;
@@ -119,10 +123,18 @@ impl Accounts {
             .scan(&key::directory(), rotations, Limit::MAX, Direction::Forward)
             .await?;
         let rotations = page.rows.iter().map(|row| unpack(&row.value));
+        let sealed_key = if from.account == id {
+            self.house
+                .row(&of_directory::sealed_key(&from.device))
+                .await?
+        } else {
+            None
+        };
         Ok(AccountDetail {
             person,
             devices: List::capped(devices),
             rotations: List::capped(rotations.collect::<Result<_, _>>()?),
+            sealed_key,
         })
     }
 
@@ -158,7 +170,13 @@ impl Accounts {
         for device in &gone {
             batch = batch
                 .delete(of_directory::device(device))
-                .delete(of_directory::device_of(&from.account, device));
+                .delete(of_directory::device_of(&from.account, device))
+                .delete(of_directory::sealed_key(device));
+        }
+        for key in asked.sealed_keys.as_slice() {
+            if surviving.contains(&key.device) && !gone.contains(&key.device) {
+                batch = batch.put(of_directory::sealed_key(&key.device), pack(&key.sealed));
+            }
         }
         let _ = self.house.store.commit(&key::directory(), batch).await?;
         let deliveries = gone

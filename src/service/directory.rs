@@ -90,6 +90,7 @@ impl AccountRow {
             key: self.key,
             is_admin: self.is_admin,
             last_seen_day,
+            next_key_hash: Some(self.next_hash),
         }
     }
 }

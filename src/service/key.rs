@@ -87,6 +87,11 @@ pub mod of_directory {
         join(b'k', &[account.as_bytes(), &number.to_be_bytes()])
     }
 
+    /// The account's new key, encrypted for the device.
+    pub fn sealed_key(device: &DeviceId) -> Vec<u8> {
+        join(b'e', &[device.as_bytes()])
+    }
+
     pub fn invite(id: &InviteId) -> Vec<u8> {
         join(b'i', &[id.as_bytes()])
     }

@@ -70,6 +70,10 @@ pub enum Task {
     Invite(Invite),
     /// Fetch and send everything there is
     Sync,
+    /// List the devices of your account
+    Devices,
+    /// Shut another device of yours out, for good; only on the device that made the account
+    Revoke(Revoke),
     /// Use the account on a second device
     #[command(subcommand)]
     Link(Link),
@@ -181,6 +185,12 @@ pub struct Invite {
     /// Days (7d) or weeks (2w) until it ends
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = days)]
     pub expires: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, Args)]
+pub struct Revoke {
+    /// Its id, or the first six digits of it
+    pub device: String,
 }
 
 #[derive(Debug, Serialize, Deserialize, Subcommand)]

@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use crate::output::short;
 use roost_client::content::MessageId;
-use roost_client::view::{ConversationKind, ConversationView, PersonView};
-use roost_wire::{AccountId, GroupId};
+use roost_client::view::{ConversationKind, ConversationView, DeviceView, PersonView};
+use roost_wire::{AccountId, DeviceId, GroupId};
 
 /// Digits of an id that may stand for the whole.
 const PREFIX_DIGITS: usize = 6;
@@ -68,6 +68,18 @@ pub fn message(ids: &[MessageId], typed: &str) -> Result<MessageId, Failure> {
     one_of(typed, ids, |id| (id.to_string(), String::new()))
         .copied()
         .map_err(|found| complaint("message", typed, &found, "roost-cli log"))
+}
+
+/// Which of the account's devices an id or the begin of one means.
+///
+/// # Errors
+/// [`Failure::NotFound`] if none or several are meant.
+pub fn device(devices: &[DeviceView], typed: &str) -> Result<DeviceId, Failure> {
+    one_of(typed, devices, |view| {
+        (view.device.to_string(), String::new())
+    })
+    .map(|view| view.device)
+    .map_err(|found| complaint("device", typed, &found, "roost-cli devices"))
 }
 
 /// The one thing whose id, else whose name, else whose begin of id is `wanted`; or the ids of all.

@@ -5,8 +5,8 @@
 
 use roost_client::Core;
 use roost_client::view::{
-    ConversationKind, ConversationState, ConversationView, EventKind, EventView, MemberView,
-    MessageState, MessageView, PersonView, Trust,
+    ConversationKind, ConversationState, ConversationView, DeviceView, EventKind, EventView,
+    MemberView, MessageState, MessageView, PersonView, Trust,
 };
 use roost_wire::{AccountId, Seconds};
 use serde_json::{Value, json};
@@ -97,6 +97,19 @@ pub fn person(person: &PersonView) -> (String, Value) {
         "admin": person.is_admin,
         "trust": trust(person.trust),
         "looks_like": person.looks_like.map(|id| id.to_string()),
+    });
+    (text, object)
+}
+
+#[must_use]
+pub fn device(device: &DeviceView) -> (String, Value) {
+    let id = device.device.to_string();
+    let note = if device.is_me { "  (this one)" } else { "" };
+    let text = format!("{}  since {}{note}", short(&id), moment(device.since));
+    let object = json!({
+        "id": id,
+        "this": device.is_me,
+        "since": device.since.get(),
     });
     (text, object)
 }

@@ -2,7 +2,7 @@
 //! [`Notice::Refused`](crate::Notice::Refused) in the same step.
 
 use crate::content::MessageId;
-use roost_wire::{AccountId, GroupId, Seq};
+use roost_wire::{AccountId, DeviceId, GroupId, Seq};
 
 /// A wish. Those that change a group or send something are stored at once and carried out when the
 /// server can be reached, also after a restart.
@@ -95,6 +95,11 @@ pub enum Command {
     CloseThread(GroupId),
     /// Ask the server who is there. Answered by `Notice::PeopleChanged`.
     RefreshPeople,
+    /// Ask the server for the account's devices. Answered by `Notice::DevicesChanged`.
+    RefreshDevices,
+    /// Shut another device out of the account, for good: its session ends, its leaves are removed,
+    /// and the account's key is replaced. Answered by `Notice::DeviceRevoked`.
+    RevokeDevice(DeviceId),
     /// On a new device without an account: make a request to be linked. Answered by
     /// `Notice::LinkRequest`, whose text goes to a device of the account.
     RequestLink {

@@ -39,6 +39,10 @@ impl KeySeed {
         SigningKey::from_bytes(&self.0)
     }
 
+    pub(crate) const fn secret(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     pub(crate) fn public(&self) -> [u8; 32] {
         self.signing_key().verifying_key().to_bytes()
     }
@@ -92,7 +96,7 @@ pub(crate) struct Identity {
 pub(crate) struct Recovery(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);
 
 impl Recovery {
-    fn generate(dice: &mut dyn Dice) -> Self {
+    pub(crate) fn generate(dice: &mut dyn Dice) -> Self {
         let mut secret = [0; 16];
         dice.fill(&mut secret);
         Self(secret)

@@ -2,7 +2,7 @@
 
 use crate::content::MessageId;
 use crate::repair::Trouble;
-use roost_wire::{AccountId, GroupId, Seconds};
+use roost_wire::{AccountId, DeviceId, GroupId, Seconds};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
@@ -52,6 +52,10 @@ pub enum Notice {
     ThreadChanged(GroupId),
     /// Read `Core::people` again.
     PeopleChanged,
+    /// Read `Core::devices` again.
+    DevicesChanged,
+    /// A device is shut out, and the account has a new key.
+    DeviceRevoked(DeviceId),
     /// Read `Core::connection` again.
     ConnectionChanged,
     /// Something went wrong inside a group and is being repaired without the person.

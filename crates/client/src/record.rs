@@ -3,10 +3,11 @@
 
 use crate::content::MessageId;
 use minicbor::{Decode, Encode};
+use roost_wire::api::SealedKey;
 use roost_wire::link::InviterPrint;
 use roost_wire::{
     AccountId, AccountKey, DeviceId, DisplayName, EntryHash, Epoch, InboxSeq, Incarnation,
-    InviteId, Seconds, Seq, StateCounter,
+    InviteId, List, Seconds, Seq, StateCounter, limit,
 };
 
 /// Facts of the device's relation to the server.
@@ -262,6 +263,53 @@ pub(crate) struct PersonRecord {
     pub changed: bool,
     #[n(5)]
     pub is_admin: bool,
+    /// `next_hash` is from a credential that the pinned key signed; else the server's word.
+    #[cbor(n(6), default)]
+    pub is_next_proven: bool,
+    /// Earlier keys, oldest first.
+    #[cbor(n(7), default)]
+    pub rotations: Vec<RotationRecord>,
+    /// When this device learnt of the last change of key, by the server's clock.
+    #[n(8)]
+    pub rotated_at: Option<Seconds>,
+}
+
+/// A key that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct RotationRecord {
+    #[n(0)]
+    pub key: AccountKey,
+    /// The devices that stayed, once the signed rotation was seen.
+    #[n(1)]
+    pub surviving: Option<Vec<DeviceId>>,
+}
+
+/// Another device of the account that is to be revoked.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct RevokingRecord {
+    #[n(0)]
+    pub device: DeviceId,
+    /// Made once the account's devices are known.
+    #[n(1)]
+    pub rotating: Option<Rotating>,
+}
+
+/// A rotation on its way, and the secrets that hold once the server has it.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Rotating {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub rotation: Vec<u8>,
+    #[n(1)]
+    pub sealed_keys: List<SealedKey, { limit::DEVICES_PER_ACCOUNT }>,
+    /// The account key from then on.
+    #[n(2)]
+    pub seed: crate::identity::KeySeed,
+    /// Yields the key after that one.
+    #[n(3)]
+    pub recovery: crate::identity::Recovery,
 }
 
 /// A message on its way to the log.
@@ -323,6 +371,9 @@ pub(crate) enum Wish {
     /// Commit what others proposed: they want to leave.
     #[n(4)]
     LetGo,
+    /// Remove the leaves of revoked devices.
+    #[n(5)]
+    Purge,
 }
 
 /// An own commit that was built from an intent and has not come back yet.

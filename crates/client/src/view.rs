@@ -15,6 +15,16 @@ pub struct Me {
     pub origin: String,
 }
 
+/// A device of one's own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceView {
+    pub device: DeviceId,
+    /// The one this runs on.
+    pub is_me: bool,
+    /// When its credential was made.
+    pub since: Seconds,
+}
+
 /// How well an account's key is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {

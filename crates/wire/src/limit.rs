@@ -34,6 +34,8 @@ pub const FOUND_BODY_BYTES: usize = TREE_BYTES + GROUP_INFO_BYTES + 1024;
 pub const CREDENTIAL_BYTES: usize = 1024;
 pub const JOIN_GRANT_BYTES: usize = 512;
 pub const ROTATION_BYTES: usize = 4 * 1024;
+/// An account's new key, encrypted for one of its devices.
+pub const SEALED_KEY_BYTES: usize = 256;
 /// Bytes of entries in one page of the log, at most (one entry may exceed it and comes alone).
 pub const LOG_PAGE_BYTES: usize = 1024 * 1024;
 pub const LOG_PAGE_ENTRIES: usize = 256;

@@ -6,6 +6,10 @@ use roost_wire::AccountId;
 use roost_wire::api::{AccountDetail, ShowAccount};
 
 pub async fn get(call: &Incoming<'_>, account: AccountId) -> Reply<AccountDetail> {
-    call.caller()?;
-    Ok(call.app.accounts.show(ShowAccount { account }).await?)
+    let from = call.caller()?;
+    Ok(call
+        .app
+        .accounts
+        .show(&from, ShowAccount { account })
+        .await?)
 }

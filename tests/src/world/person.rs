@@ -2,7 +2,7 @@
 
 use super::World;
 use roost_client::view::{
-    Connection, ConversationState, EventKind, MemberView, MessageView, ThreadItem,
+    Connection, ConversationState, EventKind, MemberView, MessageView, ThreadItem, Trust,
 };
 use roost_client::{Command, Core, Notice};
 use roost_wire::{AccountId, DeviceId, GroupId};
@@ -146,6 +146,11 @@ impl Person {
         self.wishes(Command::Leave(*room));
     }
 
+    /// Shuts another device of the same account out.
+    pub fn revokes(&self, other: &Self) {
+        self.wishes(Command::RevokeDevice(other.device()));
+    }
+
     /// The device crashes; it starts again by itself a little later.
     pub fn crashes(&self) {
         self.world.stage().kill_client(self.index);
@@ -279,6 +284,16 @@ impl Person {
     #[must_use]
     pub fn has_account(&self) -> bool {
         self.account_now().is_some()
+    }
+
+    /// How well they know somebody's key.
+    ///
+    /// # Panics
+    /// If they never heard of them.
+    #[must_use]
+    pub fn trust_in(&self, other: &Self) -> Trust {
+        let account = other.account();
+        self.core().person(&account).expect("known").trust
     }
 
     /// The account, if the device is up and has one.

@@ -388,6 +388,7 @@ fn a_rotation_removes_devices_at_once_and_follows_only_the_announced_key() {
     let asked = |key: &ed25519_dalek::SigningKey| RotateAccount {
         rotation: Blob::new(KeyRotation::sign(&pinned, key, [1; 32], surviving()).to_bytes())
             .unwrap(),
+        sealed_keys: List::default(),
     };
 
     let other = ed25519_dalek::SigningKey::from_bytes(&[55; 32]);
@@ -414,6 +415,43 @@ fn a_rotation_removes_devices_at_once_and_follows_only_the_announced_key() {
         .unwrap();
     assert_eq!(detail.devices.as_slice().len(), 1);
     assert_eq!(detail.rotations.as_slice().len(), 1);
+}
+
+#[test]
+fn a_sealed_account_key_is_shown_to_its_device_alone() {
+    let home = Home::new();
+    let ada = home.person(1);
+    let mut phone = Guest::at_device(&home, 1, 11);
+    phone.add_device(&home).unwrap();
+    phone.settle_in(&home);
+    let ben = home.person(2);
+    let pinned = PinnedAccountKey::of(&ada.credential);
+    let surviving = List::new(vec![ada.device, phone.device]).unwrap();
+    let rotation = KeyRotation::sign(&pinned, &ada.next_key, [1; 32], surviving);
+    let seal = |device, byte| SealedKey {
+        device,
+        sealed: Blob::new(vec![byte]).unwrap(),
+    };
+
+    let asked = RotateAccount {
+        rotation: Blob::new(rotation.to_bytes()).unwrap(),
+        sealed_keys: List::new(vec![seal(phone.device, 7), seal(ben.device, 8)]).unwrap(),
+    };
+    ada.call(&home, &asked).unwrap();
+
+    let account = ada.account;
+    let shown = |guest: &Guest| {
+        guest
+            .call(&home, &ShowAccount { account })
+            .unwrap()
+            .sealed_key
+    };
+    assert_eq!(shown(&phone).unwrap().as_bytes(), [7]);
+    assert_eq!(shown(&ada), None);
+    assert_eq!(shown(&ben), None);
+    let account = ben.account;
+    let own = ben.call(&home, &ShowAccount { account }).unwrap();
+    assert_eq!(own.sealed_key, None, "for a device of another account");
 }
 
 #[test]

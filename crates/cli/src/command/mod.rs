@@ -2,6 +2,7 @@
 
 mod add;
 mod delete;
+mod devices;
 mod edit;
 mod follow;
 mod groups;
@@ -15,6 +16,7 @@ mod people;
 mod react;
 mod remove;
 mod rename;
+mod revoke;
 mod send;
 mod sync;
 mod whoami;
@@ -51,6 +53,8 @@ pub async fn run(
         Task::Rename(task) => rename::run(session, task).await,
         Task::Leave(task) => leave::run(session, task).await,
         Task::Invite(task) => invite::run(session, task, out).await,
+        Task::Devices => devices::run(session, out).await,
+        Task::Revoke(task) => revoke::run(session, task, out).await,
         Task::Sync => sync::run(session, out).await,
         Task::Link(task) => link::run(session, task, ca, out).await,
     }

@@ -22,6 +22,8 @@ impl Core {
         self.pump_renewal(turn);
         self.pump_key_packages(turn);
         self.pump_people(turn);
+        self.pump_revoking(turn);
+        self.pump_accounts(turn);
         self.pump_redeeming(turn);
         self.pump_invites(turn);
         // A Welcome that waits in the inbox comes first: it is the better way in.

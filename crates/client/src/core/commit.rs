@@ -43,10 +43,14 @@ impl Core {
         let before = self.mls.leaves(group).unwrap_or_default();
         match self.mls.apply_handshake(group, body, entry.time) {
             Ok(ReceivedMessage::Commit(commit)) => {
+                let after = self.mls.leaves(group).unwrap_or_default();
+                let joiner = commit.is_external.then_some(commit.committer);
+                if self.brings_replaced_key(&before, &after, joiner, entry.time) {
+                    return self.refuse_commit(group, entry, turn);
+                }
                 if self.mls.save_with_tree(group).is_err() {
                     return self.lose_state(group, turn);
                 }
-                let after = self.mls.leaves(group).unwrap_or_default();
                 let changes = changes_of(&before, &after, &commit);
                 self.note_commit_signs(group, entry.time, &before, &after, &changes);
                 // Whoever comes back counts on from where nobody here listened.

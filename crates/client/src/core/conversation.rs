@@ -326,6 +326,7 @@ impl Core {
         let Ok(leaves) = self.mls.leaves(group) else {
             return;
         };
+        self.purge_if_revoked(group, &leaves, turn);
         let admins = self.admins_of(group);
         let mut members: BTreeMap<AccountId, MemberRecord> = BTreeMap::new();
         for leaf in &leaves {

@@ -100,7 +100,7 @@ impl Core {
         let intent = self.intents.get(&(*group, index));
         intent.is_some_and(|intent| match &intent.wish {
             Wish::Add(accounts) => accounts.iter().all(|one| self.is_absent(group, one)),
-            Wish::Remove(_) | Wish::Leave | Wish::Update | Wish::LetGo => false,
+            Wish::Remove(_) | Wish::Leave | Wish::Update | Wish::LetGo | Wish::Purge => false,
         })
     }
 
@@ -120,6 +120,17 @@ impl Core {
             self.drop_intent(group, index);
             return;
         }
+        self.derive_removal_of(group, index, remove, turn);
+    }
+
+    /// Removes these leaves.
+    pub(super) fn derive_removal_of(
+        &mut self,
+        group: &GroupId,
+        index: u64,
+        remove: Vec<u32>,
+        turn: &mut Turn<'_>,
+    ) {
         let changes = Changes {
             remove,
             ..Changes::default()
@@ -221,6 +232,7 @@ impl Core {
                     && summary.device == package.device
                     && summary.suite == SUITE_DEFAULT
                     && self.is_expected(account, &summary.account_key)
+                    && !self.is_replaced(account, &summary.account_key)
             })
         };
         let packages = claimed
@@ -284,7 +296,7 @@ impl Core {
             .get(&(*group, index))
             .map(|intent| intent.wish.clone());
         self.drop_intent(group, index);
-        if !matches!(wish, Some(Wish::Update | Wish::LetGo)) {
+        if !matches!(wish, Some(Wish::Update | Wish::LetGo | Wish::Purge)) {
             self.fail(group, &format!("This cannot be done: {error}."), turn);
         }
     }

@@ -71,10 +71,10 @@ impl Core {
 
     /// The adder's key must be the one pinned for its account.
     fn may_reach_us(&self, entered: &Entered) -> bool {
-        entered
-            .adder
-            .as_ref()
-            .is_some_and(|adder| self.is_expected(&adder.account(), &adder.claims.account_key))
+        entered.adder.as_ref().is_some_and(|adder| {
+            self.is_expected(&adder.account(), &adder.claims.account_key)
+                && !self.is_revoked(&adder.claims)
+        })
     }
 
     /// Enters a group anew: the old state is kept until the new one is accepted, but no longer used.

@@ -76,7 +76,7 @@ impl Core {
         self.intents_of(group)
             .any(|(_, intent)| match &intent.wish {
                 Wish::Add(accounts) => accounts.contains(account),
-                Wish::Remove(_) | Wish::Leave | Wish::Update | Wish::LetGo => false,
+                Wish::Remove(_) | Wish::Leave | Wish::Update | Wish::LetGo | Wish::Purge => false,
             })
     }
 
@@ -84,7 +84,7 @@ impl Core {
     pub(super) fn is_growing(&self, group: &GroupId) -> bool {
         let adds = |intent: &IntentRecord| match &intent.wish {
             Wish::Add(accounts) => accounts.iter().any(|one| !self.is_absent(group, one)),
-            Wish::Remove(_) | Wish::Leave | Wish::Update | Wish::LetGo => false,
+            Wish::Remove(_) | Wish::Leave | Wish::Update | Wish::LetGo | Wish::Purge => false,
         };
         self.intents_of(group).any(|(_, intent)| adds(intent)) || self.waits_for_absent(group)
     }
@@ -109,7 +109,7 @@ impl Core {
         };
         let tries = intent.tries.saturating_add(1);
         if tries >= wire_limit::COMMIT_TRIES {
-            let shown = !matches!(intent.wish, Wish::Update | Wish::LetGo);
+            let shown = !matches!(intent.wish, Wish::Update | Wish::LetGo | Wish::Purge);
             self.drop_intent(group, index);
             if shown {
                 let reason = "The group kept changing meanwhile; please try again.";
@@ -158,6 +158,7 @@ impl Core {
             Wish::Remove(account) => self.derive_removal(group, index, &account, turn),
             Wish::Leave => self.derive_leave(group, index, turn),
             Wish::Update => self.derive_update(group, index, turn),
+            Wish::Purge => self.derive_purge(group, index, turn),
             Wish::LetGo if self.leavers(group) == 0 => self.drop_intent(group, index),
             Wish::LetGo => self.derive_plain(group, index, turn),
         }

@@ -22,6 +22,8 @@ mod outbox;
 mod people;
 mod read;
 mod receive;
+mod revoke;
+mod rotation;
 mod session;
 mod setup;
 mod signal;
@@ -36,7 +38,8 @@ use crate::group::Mls;
 use crate::identity::Identity;
 use crate::port::{Dice, Effect, Input, Moment, Step};
 use crate::record::{
-    IntentRecord, JoiningRecord, OutboxRecord, PersonRecord, RedeemingRecord, SessionRecord, Stage,
+    IntentRecord, JoiningRecord, OutboxRecord, PersonRecord, RedeemingRecord, RevokingRecord,
+    SessionRecord, Stage,
 };
 use crate::repair::Troubles;
 use crate::thread::Thread;
@@ -55,6 +58,7 @@ pub struct Core {
     joining: Option<JoiningRecord>,
     redeeming: Option<RedeemingRecord>,
     linking: Option<link::LinkingRecord>,
+    revoking: Option<RevokingRecord>,
     session: SessionRecord,
     net: Net,
     mls: Mls,

@@ -10,10 +10,10 @@ use super::turn::Turn;
 use crate::notice::Notice;
 use crate::port::{CallId, Effect, HttpCall, HttpReply, Moment, Unreachable};
 use crate::repair::Trouble;
-use crate::view::Connection;
+use crate::view::{Connection, DeviceView};
 use roost_wire::api::{InviteDetail, PutKeyPackages};
 use roost_wire::{AccountId, ApiError, ErrorCode, GroupId, Seconds, Seq, Token, api, call};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const BACKOFF_FIRST_MS: u64 = 1_000;
 const BACKOFF_MAX_MS: u64 = 60_000;
@@ -35,6 +35,8 @@ pub(super) enum Call {
     Ticket,
     Renew,
     People,
+    Account(AccountId),
+    Rotate,
     KeyPackages,
     Memberships,
     Inbox,
@@ -79,6 +81,10 @@ pub(super) struct Net {
     pub socket: Socket,
     pub people_due: bool,
     pub people_after: Option<AccountId>,
+    /// Accounts whose devices and rotations are wanted.
+    pub accounts_due: BTreeSet<AccountId>,
+    /// The account's own devices, as the server last told.
+    pub devices: Vec<DeviceView>,
     /// When the last answer about people came.
     pub people_read: Moment,
     pub memberships_due: bool,
@@ -289,6 +295,10 @@ impl Core {
             Call::Ticket => self.on_ticket(&read::<api::AskTicket>(body)?, turn),
             Call::Renew => self.on_renewed(),
             Call::People => self.on_people(read::<api::ListPeople>(body)?, turn),
+            Call::Account(account) => {
+                self.on_account(account, &read::<api::ShowAccount>(body)?, turn);
+            }
+            Call::Rotate => self.on_rotated(turn),
             Call::KeyPackages => self.on_key_packages_put(turn),
             Call::Memberships => self.on_memberships(read::<api::ListMemberships>(body)?, turn),
             Call::Inbox => self.on_inbox_page(read::<api::FetchInbox>(body)?, turn),
@@ -332,6 +342,8 @@ impl Core {
             Call::About | Call::Challenge | Call::Ticket | Call::People => {}
             Call::KeyPackages | Call::Memberships | Call::Inbox | Call::Acks => {}
             Call::Renew => {}
+            Call::Account(account) => self.on_account_refused(&account, &error),
+            Call::Rotate => self.on_rotation_refused(&error, turn),
             Call::Verdict(group, seq) => self.on_verdict_refused(&group, seq, &error, turn),
             Call::ShowInvite | Call::Register => self.on_join_refused(&error, turn),
             Call::LinkDevice => self.on_link_refused(&error, turn),

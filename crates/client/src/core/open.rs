@@ -15,6 +15,7 @@ const JOINING: &[u8] = b"joining";
 const REDEEMING: &[u8] = b"redeeming";
 const LINKING: &[u8] = b"linking";
 const SESSION: &[u8] = b"session";
+const REVOKING: &[u8] = b"revoking";
 
 /// Why storage could not be opened. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +87,13 @@ impl Core {
         }
     }
 
+    pub(super) fn store_revoking(&mut self) {
+        match &self.revoking {
+            Some(revoking) => self.vault.put(Table::State, REVOKING.to_vec(), revoking),
+            None => self.vault.delete(Table::State, REVOKING.to_vec()),
+        }
+    }
+
     pub(super) fn store_session(&mut self) {
         self.vault
             .put(Table::State, SESSION.to_vec(), &self.session);
@@ -118,6 +126,7 @@ impl Core {
             REDEEMING => self.redeeming = Some(read(row)?),
             LINKING => self.linking = Some(read(row)?),
             SESSION => self.session = read(row)?,
+            REVOKING => self.revoking = Some(read(row)?),
             _ => {}
         }
         Some(())

@@ -9,7 +9,6 @@ use super::turn::Turn;
 use crate::notice::Notice;
 use crate::port::Table;
 use crate::record::{EventRecord, PersonRecord};
-use roost_mls::account_key_hash;
 use roost_mls::credential::Claims;
 use roost_wire::api::{ListPeople, People, Person};
 use roost_wire::link::InviterPrint;
@@ -30,13 +29,27 @@ impl Core {
             by_link: false,
             changed: false,
             is_admin: false,
+            is_next_proven: false,
+            rotations: Vec::new(),
+            rotated_at: None,
         });
-        let followed = person.next_hash == Some(account_key_hash(&claims.account_key));
         if person.key == claims.account_key {
-            person.next_hash.get_or_insert(claims.next_account_key_hash);
-        } else if followed {
-            person.key = claims.account_key;
-            person.next_hash = Some(claims.next_account_key_hash);
+            // The first credential stands: a stolen key must not choose its successor.
+            if !person.is_next_proven {
+                person.next_hash = Some(claims.next_account_key_hash);
+                person.is_next_proven = true;
+            }
+        } else if person.is_next(&claims.account_key) {
+            person.replace_key(claims.account_key, claims.next_account_key_hash);
+            person.is_next_proven = true;
+            person.rotated_at = Some(self.net.server_time(turn.now));
+            // Who survived is in the signed rotation.
+            self.ask_about(account);
+        } else if person.is_replaced(&claims.account_key) {
+            // A leaf that has not been renewed since.
+        } else if person.followed(claims) {
+            person.note_earlier_key(claims.account_key);
+            self.ask_about(account);
         } else if !person.changed {
             person.changed = true;
             self.warn_of(account, group, turn);
@@ -58,14 +71,17 @@ impl Core {
             by_link: false,
             changed: false,
             is_admin: false,
+            is_next_proven: false,
+            rotations: Vec::new(),
+            rotated_at: None,
         });
-        let followed = person.next_hash == Some(account_key_hash(&said.key));
-        if person.key != said.key && followed {
-            person.key = said.key;
-            person.next_hash = None;
-        } else if person.key != said.key && !person.changed && !self.is_me(&said.account) {
-            person.changed = true;
-            self.warn_of(said.account, None, turn);
+        if person.key != said.key && !person.changed {
+            // The signed rotations tell whether this is the owner's doing.
+            self.ask_about(said.account);
+        } else if person.lacks_survivors() {
+            self.ask_about(said.account);
+        } else if !person.is_next_proven && person.key == said.key {
+            person.next_hash = said.next_key_hash.filter(|_| !person.by_link);
         }
         person.name = said.name.clone();
         person.is_admin = said.is_admin;
@@ -87,14 +103,19 @@ impl Core {
         if print == Some(InviterPrint::of(&person.key)) && !person.by_link {
             let mut person = person.clone();
             person.by_link = true;
+            if !person.is_next_proven {
+                // The link names the key alone: which one comes next, a credential must tell.
+                person.next_hash = None;
+                self.ask_about(said.account);
+            }
             self.set_person(said.account, person, turn);
         }
     }
 
-    /// Whether a credential's key is the one pinned for its account, or the next.
+    /// Whether a leaf's key is the one pinned for its account, the next, or an earlier one.
     pub(super) fn is_expected(&self, account: &AccountId, key: &roost_wire::AccountKey) -> bool {
         self.people.get(account).is_none_or(|person| {
-            person.key == *key || person.next_hash == Some(account_key_hash(key))
+            person.key == *key || person.is_next(key) || person.is_replaced(key)
         })
     }
 
@@ -129,7 +150,12 @@ impl Core {
         }
     }
 
-    fn set_person(&mut self, account: AccountId, person: PersonRecord, turn: &mut Turn<'_>) {
+    pub(super) fn set_person(
+        &mut self,
+        account: AccountId,
+        person: PersonRecord,
+        turn: &mut Turn<'_>,
+    ) {
         if self.people.get(&account) == Some(&person) {
             return;
         }

@@ -57,6 +57,8 @@ impl Core {
                 self.threads.remove(&group);
             }
             Command::RefreshPeople => self.refresh_people(),
+            Command::RefreshDevices => self.refresh_devices(turn),
+            Command::RevokeDevice(device) => self.revoke_device(device, turn),
             Command::RequestLink { origin } => self.request_link(&origin, turn),
             Command::GrantLink { request } => self.grant_link(&request, turn),
             Command::AcceptLink { grant } => self.accept_link(&grant, turn),

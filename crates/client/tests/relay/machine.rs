@@ -55,7 +55,13 @@ pub struct Relay {
     pub late_leaves: u32,
     /// So often nobody learns how to enter a group.
     pub hides_groups: u32,
-    people: BTreeMap<AccountId, api::Person>,
+    /// Commits of these devices are not taken for now.
+    pub holds_back: BTreeSet<DeviceId>,
+    /// What the relay says of people; change it to lie.
+    pub people: BTreeMap<AccountId, api::Person>,
+    /// As they were sent; the relay checks none, and keeps revoked devices.
+    pub rotations: BTreeMap<AccountId, Vec<Blob<{ limit::ROTATION_BYTES }>>>,
+    sealed_keys: BTreeMap<DeviceId, SealedKeyBytes>,
     devices: BTreeMap<DeviceId, Device>,
     invites: BTreeMap<InviteId, Invite>,
     packages: BTreeMap<DeviceId, Vec<KeyPackageBytes>>,
@@ -97,7 +103,10 @@ impl Relay {
             refuse_sign_ins: 0,
             hides_groups: 0,
             late_leaves: 0,
+            holds_back: BTreeSet::new(),
             people: BTreeMap::new(),
+            rotations: BTreeMap::new(),
+            sealed_keys: BTreeMap::new(),
             devices: BTreeMap::new(),
             invites: invites.into(),
             packages: BTreeMap::new(),
@@ -165,6 +174,8 @@ impl Relay {
                 people: List::capped(self.people.values().cloned().collect()),
                 more: false,
             }),
+            ("GET", ["accounts", id]) => self.show_account(from, id.parse().unwrap()),
+            ("POST", ["rotations"]) => self.rotate(account, take(&call.body)),
             ("PUT", ["key-packages"]) => self.put_packages(from, take(&call.body)),
             ("POST", ["key-packages", "claim"]) => self.claim(take(&call.body)),
             ("GET", ["memberships"]) => self.memberships(account),
@@ -251,6 +262,7 @@ impl Relay {
             key: leaf.account_key,
             is_admin: false,
             last_seen_day: None,
+            next_key_hash: Some(leaf.next_account_key_hash),
         };
         self.people.insert(me.account, me.clone());
         self.note_device(&leaf, request.credential.as_bytes());
@@ -266,6 +278,36 @@ impl Relay {
     fn add_device(&mut self, request: AddDevice) -> Answer {
         let leaf = leaf_of(request.credential.as_bytes(), &request.signature_key);
         self.note_device(&leaf, request.credential.as_bytes());
+        ok(&Done {})
+    }
+
+    fn show_account(&self, from: DeviceId, id: AccountId) -> Answer {
+        let of_account = self.devices.iter().filter(|(_, row)| row.account == id);
+        let cards = of_account.map(|(device, row)| DeviceCard {
+            device: *device,
+            signature_key: row.key,
+            credential: Blob::new(row.credential.clone()).unwrap(),
+        });
+        ok(&AccountDetail {
+            person: self.people.get(&id).ok_or_else(not_found)?.clone(),
+            devices: List::capped(cards.collect()),
+            rotations: List::capped(self.rotations.get(&id).cloned().unwrap_or_default()),
+            sealed_key: self.sealed_keys.get(&from).cloned(),
+        })
+    }
+
+    fn rotate(&mut self, account: AccountId, request: RotateAccount) -> Answer {
+        let rotation = roost_mls::KeyRotation::parse(request.rotation.as_bytes()).unwrap();
+        let person = self.people.get_mut(&account).unwrap();
+        person.key = rotation.new_key;
+        person.next_key_hash = Some(rotation.next_hash);
+        self.rotations
+            .entry(account)
+            .or_default()
+            .push(request.rotation);
+        for sealed in request.sealed_keys.into_vec() {
+            self.sealed_keys.insert(sealed.device, sealed.sealed);
+        }
         ok(&Done {})
     }
 
@@ -392,6 +434,9 @@ impl Relay {
 
     fn commit(&mut self, from: DeviceId, request: SubmitCommit) -> Answer {
         self.note_state(from, request.state);
+        if self.holds_back.contains(&from) {
+            return Err(ApiError::new(ErrorCode::Internal, "planted"));
+        }
         let now = self.now;
         let group = self.groups.get_mut(&request.group).ok_or_else(not_found)?;
         let hash = EntryHash::of(request.commit.as_bytes());

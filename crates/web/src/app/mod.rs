@@ -178,6 +178,8 @@ impl App {
             | Notice::ConversationsChanged
             | Notice::ThreadChanged(_)
             | Notice::PeopleChanged
+            | Notice::DevicesChanged
+            | Notice::DeviceRevoked(_)
             | Notice::ConnectionChanged
             | Notice::Repairing { .. }
             | Notice::Settled => {}

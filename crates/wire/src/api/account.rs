@@ -10,6 +10,8 @@ use minicbor::{Decode, Encode};
 
 /// A leaf credential as CBOR (roost-mls), opaque here.
 pub type CredentialBytes = Blob<{ limit::CREDENTIAL_BYTES }>;
+/// An account's new key, encrypted for one device (docs/protocol.md), opaque here.
+pub type SealedKeyBytes = Blob<{ limit::SEALED_KEY_BYTES }>;
 /// A KeyPackage as MLSMessage.
 pub type KeyPackageBytes = Blob<{ limit::KEY_PACKAGE_BYTES }>;
 
@@ -88,6 +90,9 @@ pub struct Person {
     /// Whole days since 1970 of the last connection; nothing finer is kept.
     #[n(4)]
     pub last_seen_day: Option<u64>,
+    /// SHA-256 of the only key that may follow `key`; as much a claim as the key.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub next_key_hash: Option<[u8; 32]>,
 }
 
 /// `GET /v1/people`: everyone on the server, by account id.
@@ -138,6 +143,9 @@ pub struct AccountDetail {
     /// Signed key rotations (roost-mls), oldest first.
     #[n(2)]
     pub rotations: List<Blob<{ limit::ROTATION_BYTES }>, 64>,
+    /// For the asking device, if it is one of the account's and the key was replaced: the new key.
+    #[n(3)]
+    pub sealed_key: Option<SealedKeyBytes>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -198,6 +206,19 @@ impl Call for AddDevice {
 pub struct RotateAccount {
     #[n(0)]
     pub rotation: Blob<{ limit::ROTATION_BYTES }>,
+    /// The new key for the devices that stay; the server hands each its own.
+    #[cbor(n(1), default)]
+    pub sealed_keys: List<SealedKey, { limit::DEVICES_PER_ACCOUNT }>,
+}
+
+/// An account's new key for one of its devices.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SealedKey {
+    #[n(0)]
+    pub device: DeviceId,
+    #[n(1)]
+    pub sealed: SealedKeyBytes,
 }
 
 impl Call for RotateAccount {
