@@ -1,7 +1,7 @@
 //! Two people and what they say to each other.
 
 use roost_client::view::{ConversationState, MessageState, Trust};
-use roost_tests::world::World;
+use roost_tests::world::{Person, World};
 
 #[test]
 fn two_people_join_by_links_and_talk() {
@@ -199,4 +199,21 @@ fn an_invite_that_is_used_up_or_expired_admits_nobody() {
     assert!(ben.has_account());
     assert!(!cem.has_account());
     assert!(!dov.has_account());
+}
+
+#[test]
+fn two_people_see_the_same_safety_number_and_with_somebody_else_another() {
+    let world = World::seeded(19);
+    let [ada, ben, cem] = world.people(["ada", "ben", "cem"]);
+    let number = |one: &Person, other: &Person| {
+        let core = one.core();
+        core.safety_number(&other.account()).map(|n| n.to_string())
+    };
+
+    let hers = number(&ada, &ben);
+
+    assert!(hers.is_some());
+    assert_eq!(hers, number(&ben, &ada));
+    assert_ne!(hers, number(&ada, &cem));
+    assert_eq!(number(&ada, &ada), None);
 }

@@ -70,6 +70,8 @@ pub enum Task {
     Invite(Invite),
     /// Fetch and send everything there is
     Sync,
+    /// Show the number to compare with a person, face to face or on the phone
+    SafetyNumber(SafetyNumber),
     /// List the devices of your account
     Devices,
     /// Shut another device of yours out, for good; only on the device that made the account
@@ -185,6 +187,12 @@ pub struct Invite {
     /// Days (7d) or weeks (2w) until it ends
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = days)]
     pub expires: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, Args)]
+pub struct SafetyNumber {
+    #[arg(value_name = "@USER")]
+    pub user: String,
 }
 
 #[derive(Debug, Serialize, Deserialize, Args)]

@@ -3,11 +3,11 @@
 //! Owns the shapes scripts rely on. Text from others never reaches a terminal with control
 //! characters in it.
 
-use roost_client::Core;
 use roost_client::view::{
     ConversationKind, ConversationState, ConversationView, DeviceView, EventKind, EventView,
     MemberView, MessageState, MessageView, PersonView, Trust,
 };
+use roost_client::{Core, SafetyNumber};
 use roost_wire::{AccountId, Seconds};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -97,6 +97,23 @@ pub fn person(person: &PersonView) -> (String, Value) {
         "admin": person.is_admin,
         "trust": trust(person.trust),
         "looks_like": person.looks_like.map(|id| id.to_string()),
+    });
+    (text, object)
+}
+
+#[must_use]
+pub fn safety_number(person: &PersonView, number: &SafetyNumber) -> (String, Value) {
+    let number = number.to_string();
+    let warning = match person.trust {
+        Trust::KeyChanged => "  (WARNING: the server names another key for them now)",
+        Trust::FirstSight | Trust::VerifiedByLink => "",
+    };
+    let text = format!("{number}{warning}");
+    let object = json!({
+        "id": person.account.to_string(),
+        "name": person.name.as_str(),
+        "safety_number": number,
+        "trust": trust(person.trust),
     });
     (text, object)
 }

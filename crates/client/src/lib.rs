@@ -20,6 +20,7 @@ mod notice;
 pub mod port;
 mod record;
 mod repair;
+mod safety;
 mod thread;
 mod vault;
 pub mod view;
@@ -32,4 +33,5 @@ pub use port::{
     CallId, Dice, Effect, HttpCall, HttpReply, Input, Moment, Row, Step, Table, Unreachable, Write,
 };
 pub use repair::{Trouble, Troubles};
+pub use safety::SafetyNumber;
 pub use thread::Thread;

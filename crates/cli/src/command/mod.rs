@@ -17,6 +17,7 @@ mod react;
 mod remove;
 mod rename;
 mod revoke;
+mod safety_number;
 mod send;
 mod sync;
 mod whoami;
@@ -53,6 +54,7 @@ pub async fn run(
         Task::Rename(task) => rename::run(session, task).await,
         Task::Leave(task) => leave::run(session, task).await,
         Task::Invite(task) => invite::run(session, task, out).await,
+        Task::SafetyNumber(task) => safety_number::run(session, task, out).await,
         Task::Devices => devices::run(session, out).await,
         Task::Revoke(task) => revoke::run(session, task, out).await,
         Task::Sync => sync::run(session, out).await,

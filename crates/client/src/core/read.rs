@@ -5,6 +5,7 @@ use super::conversation::Conversation;
 use super::net::Wanted;
 use crate::record::{Kind, MemberRecord, PersonRecord, Stage};
 use crate::repair::Troubles;
+use crate::safety::SafetyNumber;
 use crate::thread::Thread;
 use crate::view::{
     Connection, ConversationKind, ConversationState, ConversationView, Me, MemberView, PersonView,
@@ -65,6 +66,16 @@ impl Core {
     pub fn person(&self, account: &AccountId) -> Option<PersonView> {
         let person = self.people.get(account)?;
         Some(self.person_view(*account, person, &self.alike()))
+    }
+
+    /// What to compare with somebody: it is the same on their side, unless a key between the two
+    /// was exchanged. None for the account itself and for strangers.
+    #[must_use]
+    pub fn safety_number(&self, account: &AccountId) -> Option<SafetyNumber> {
+        let me = self.me.as_ref().filter(|me| me.account != *account)?;
+        let other = self.people.get(account)?;
+        let own = (&me.account, &me.account_key());
+        Some(SafetyNumber::of(&me.server, own, (account, &other.key)))
     }
 
     /// What somebody calls themselves, as far as known.

@@ -240,8 +240,10 @@ impl App {
             Some(Panel {
                 name,
                 invite: InviteState::Making,
+                safety: None,
             }),
         );
+        self.refresh_safety();
         match name {
             PanelName::Invite | PanelName::InviteGroup => self.make_invite(tab, turn),
             PanelName::New | PanelName::Add | PanelName::Details => {

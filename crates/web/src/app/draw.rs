@@ -175,7 +175,7 @@ impl App {
                     open?,
                     &members,
                     &self.core.people(),
-                    None,
+                    panel.safety.clone(),
                 ))
             }
             PanelName::Add => {

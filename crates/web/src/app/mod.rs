@@ -10,9 +10,10 @@ mod tab;
 
 pub use tab::Arrival;
 
-use crate::event::Event;
+use crate::event::{Event, PanelName};
 use crate::patch::{Act, Patch};
 use crate::view::{InviteState, Zone};
+use roost_client::view::ConversationKind;
 use roost_client::{Command, Core, Dice, Effect, Input, Moment, Notice, Step, Write};
 use std::collections::BTreeMap;
 use tab::{Panel, Place, Tab};
@@ -170,6 +171,7 @@ impl App {
                     "The key of {name} changed. Ask them in person before you trust it."
                 ));
             }
+            Notice::PeopleChanged => self.refresh_safety(),
             Notice::Unreachable => self.on_unreachable(),
             Notice::Queued { .. }
             | Notice::Stored { .. }
@@ -177,7 +179,6 @@ impl App {
             | Notice::LinkGrant { .. }
             | Notice::ConversationsChanged
             | Notice::ThreadChanged(_)
-            | Notice::PeopleChanged
             | Notice::DevicesChanged
             | Notice::DeviceRevoked(_)
             | Notice::ConnectionChanged
@@ -246,6 +247,22 @@ impl App {
     fn act(&mut self, tab: &str, act: Act) {
         if let Some(tab) = self.tabs.get_mut(tab) {
             tab.shown.act(act);
+        }
+    }
+
+    /// The safety numbers that open dialogs show: with the other person of a conversation of two.
+    fn refresh_safety(&mut self) {
+        for tab in self.tabs.values_mut() {
+            let Some(panel) = &mut tab.panel else {
+                continue;
+            };
+            let open = tab.group.filter(|_| panel.name == PanelName::Details);
+            let kind = open.and_then(|group| Some(self.core.conversation(&group)?.kind));
+            panel.safety = match kind {
+                Some(ConversationKind::Direct(with)) => self.core.safety_number(&with),
+                Some(ConversationKind::Group) | None => None,
+            }
+            .map(|number| number.to_string());
         }
     }
 

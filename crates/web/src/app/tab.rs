@@ -31,6 +31,8 @@ pub enum Place {
 pub struct Panel {
     pub name: PanelName,
     pub invite: InviteState,
+    /// To compare with the other person: dear to compute, so not at each drawing.
+    pub safety: Option<String>,
 }
 
 pub struct Tab {
@@ -93,10 +95,12 @@ impl Tab {
             Panel {
                 name: PanelName::Invite,
                 invite: InviteState::Making,
+                ..
             } => Some(None),
             Panel {
                 name: PanelName::InviteGroup,
                 invite: InviteState::Making,
+                ..
             } => Some(self.group),
             Panel { .. } => None,
         }
@@ -166,6 +170,7 @@ mod tests {
         tab.panel = Some(Panel {
             name: PanelName::InviteGroup,
             invite: InviteState::Making,
+            safety: None,
         });
 
         tab.invite_is(None, InviteState::Ready("server".into()));

@@ -153,7 +153,7 @@ impl Samples for DetailsPanel {
         let direct = Self {
             name: HOSTILE.to_owned(),
             group: false,
-            safety: Some("12345 67890 12345 67890 12345 67890".to_owned()),
+            safety: Some(["12345 67890"; 6].join(" ")),
             ..group.clone()
         };
         vec![group, direct]
