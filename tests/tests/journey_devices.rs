@@ -1,6 +1,6 @@
 //! One person with several devices.
 
-use roost_client::view::ConversationState;
+use roost_client::view::{ConversationState, EventKind};
 use roost_tests::world::World;
 
 #[test]
@@ -52,4 +52,23 @@ fn both_devices_are_added_to_a_new_group_and_removed_with_their_owner() {
         assert_eq!(device.state(&room), Some(ConversationState::Removed));
     }
     assert_eq!(ada.members(&room), ["ada"]);
+}
+
+#[test]
+fn a_linked_device_learns_the_names_of_the_groups_it_enters() {
+    let world = World::seeded(63);
+    let [ada, ben] = world.people(["ada", "ben"]);
+    let hikers = ada.founds("Sunday hikers", &[&ben]);
+    let choir = ben.founds("Choir", &[&ada]);
+    world.settle();
+
+    let phone = ada.links_device("ada");
+    world.settle();
+
+    assert_eq!(phone.title(&hikers).as_deref(), Some("Sunday hikers"));
+    assert_eq!(phone.title(&choir).as_deref(), Some("Choir"));
+    let renamed = |event: &EventKind| matches!(event, EventKind::Renamed { .. });
+    for person in [&ada, &ben, &phone] {
+        assert!(!person.events(&hikers).iter().any(renamed));
+    }
 }

@@ -118,6 +118,7 @@ pub enum Command {
     Connect,
     /// Close the socket and send nothing more.
     Disconnect,
-    /// Without a socket: fetch and send everything there is, then `Notice::Settled`.
+    /// Fetch and send everything there is, then `Notice::Settled`; without a socket unless
+    /// `Connect` holds, which goes on.
     SyncOnce,
 }

@@ -190,6 +190,12 @@ pub(crate) struct ConversationRecord {
     /// Who was let go for silence and has not come back.
     #[cbor(n(28), default)]
     pub absent: Vec<AbsentRecord>,
+    /// Commits of others that were merged, not yet reported.
+    #[cbor(n(29), default)]
+    pub verdicts: Vec<(Seq, EntryHash)>,
+    /// When the last commit was stored.
+    #[n(30)]
+    pub last_commit: Option<Seconds>,
 }
 
 /// Somebody who was let go for silence.

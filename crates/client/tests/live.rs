@@ -307,6 +307,65 @@ fn messages_behind_a_refused_one_follow_it_in_order() {
     assert_eq!(world.texts(1, group), ["one", "two", "three"]);
 }
 
+#[test]
+fn a_sync_that_is_asked_for_on_a_lasting_connection_ends_too() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    go_live(&mut world);
+    world.say(1, group, "before");
+    world.people[0].notices.clear();
+
+    world.tell(0, Command::SyncOnce);
+    world.run();
+
+    assert_eq!(settled(&world, 0), 1);
+    assert_eq!(world.people[0].core.connection(), Connection::Online);
+    world.say(1, group, "and after");
+    world.run();
+    assert_eq!(world.texts(0, group), ["before", "and after"]);
+    assert_eq!(settled(&world, 0), 1);
+}
+
+#[test]
+fn a_sync_on_a_lasting_connection_that_breaks_ends_and_the_connection_comes_back() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    go_live(&mut world);
+    world.people[0].offline = true;
+    world.drop_socket(0);
+    world.people[0].notices.clear();
+
+    world.tell(0, Command::SyncOnce);
+    world.run();
+    assert_eq!(settled(&world, 0), 1);
+
+    world.people[0].offline = false;
+    world.pass(70);
+    world.people[0].feed(Input::Tick, world.now);
+    world.run();
+    world.say(1, group, "still there?");
+    world.run();
+    assert_eq!(world.texts(0, group), ["still there?"]);
+}
+
+#[test]
+fn a_request_to_be_linked_that_waits_for_a_person_keeps_no_sync_waiting() {
+    let mut world = World::new();
+    let phone = world.device();
+    let origin = "https://relay:8443".to_owned();
+    world.tell(phone, Command::RequestLink { origin });
+
+    world.sync(phone);
+
+    assert_eq!(settled(&world, phone), 1);
+    assert!(world.people[phone].core.is_joining(), "the request stands");
+}
+
+fn settled(world: &World, at: usize) -> usize {
+    let notices = world.people[at].notices.iter();
+    notices.filter(|notice| **notice == Notice::Settled).count()
+}
+
 fn go_live(world: &mut World) {
     for at in 0..world.people.len() {
         world.tell(at, Command::Connect);

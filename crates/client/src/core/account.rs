@@ -2,6 +2,7 @@
 //! wake up, and when everything is done.
 
 use super::Core;
+use super::link::LinkingRecord;
 use super::net::{Call, Wanted};
 use super::turn::Turn;
 use crate::notice::Notice;
@@ -168,12 +169,31 @@ impl Core {
             .min()
     }
 
+    /// Whether nothing is under way or about to be. What waits for a person is not waited for.
+    fn is_done(&self, now: Moment) -> bool {
+        let linking = self.linking.as_ref();
+        let waits = self.joining.is_some() || linking.is_some_and(LinkingRecord::has_grant);
+        self.net.is_idle() && !waits && !self.net.is_about_to_retry(now)
+    }
+
+    /// Whether the socket has brought everything and taken everything.
+    fn has_caught_up(&self) -> bool {
+        let mut usable = self
+            .conversations
+            .values()
+            .filter(|found| found.is_usable());
+        self.me.is_none() || self.net.socket.is_quiet() && usable.all(|found| found.caught_up)
+    }
+
     /// Notices the end of `SyncOnce`, and a change of the connection.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
-        let done = self.net.is_idle() && self.joining.is_none() && self.linking.is_none();
-        if self.net.wanted == Wanted::Once && done && !self.net.is_about_to_retry(turn.now) {
-            self.net.wanted = Wanted::Off;
-            turn.notify(Notice::Settled);
+        let done = match self.net.wanted {
+            Wanted::Off => false,
+            Wanted::Once => self.is_done(turn.now),
+            Wanted::Live => self.net.sync_asked && self.is_done(turn.now) && self.has_caught_up(),
+        };
+        if done {
+            self.net.settled(turn);
         }
         let connection = self.connection();
         if self.net.last_connection.replace(connection) != Some(connection) {

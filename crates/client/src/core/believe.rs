@@ -101,3 +101,111 @@ pub(super) fn strangers(
     let now: BTreeSet<AccountId> = leaves.iter().map(Leaf::account).collect();
     now.difference(&before).copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::KeySeed;
+    use roost_mls::credential::{Account, Claims};
+    use roost_mls::join_proof::GrantClaims;
+    use roost_mls::{InviteSecret, account_key_hash};
+    use roost_wire::{AccountKey, DeviceId, DisplayName, InviteId, ServerId, SignatureKey};
+
+    const GROUP: GroupId = GroupId::new([1; 16]);
+    const INVITE: InviteId = InviteId::new([2; 16]);
+
+    #[test]
+    fn a_group_with_the_inviter_in_it_is_believed() {
+        let invitation = invitation(GROUP, INVITE, 5, Some(print(1)));
+
+        assert!(is_inviters(&GROUP, &invitation, &[leaf(9, 8), leaf(1, 5)]));
+    }
+
+    #[test]
+    fn a_link_that_names_nobody_needs_the_granting_device_all_the_same() {
+        let invitation = invitation(GROUP, INVITE, 5, None);
+
+        assert!(is_inviters(&GROUP, &invitation, &[leaf(1, 5)]));
+        assert!(!is_inviters(&GROUP, &invitation, &[leaf(1, 6)]));
+    }
+
+    #[test]
+    fn a_group_without_the_inviters_device_is_not() {
+        let invitation = invitation(GROUP, INVITE, 5, Some(print(1)));
+
+        assert!(!is_inviters(&GROUP, &invitation, &[]));
+        assert!(!is_inviters(&GROUP, &invitation, &[leaf(1, 6), leaf(2, 7)]));
+    }
+
+    #[test]
+    fn the_granting_device_under_another_account_key_than_the_link_names_is_not() {
+        let invitation = invitation(GROUP, INVITE, 5, Some(print(1)));
+
+        assert!(!is_inviters(&GROUP, &invitation, &[leaf(3, 5), leaf(1, 6)]));
+    }
+
+    #[test]
+    fn a_grant_for_another_group_or_invite_is_not() {
+        let other_group = invitation(GroupId::new([9; 16]), INVITE, 5, Some(print(1)));
+        let other_invite = invitation(GROUP, InviteId::new([9; 16]), 5, Some(print(1)));
+
+        assert!(!is_inviters(&GROUP, &other_group, &[leaf(1, 5)]));
+        assert!(!is_inviters(&GROUP, &other_invite, &[leaf(1, 5)]));
+    }
+
+    #[test]
+    fn a_grant_that_its_device_did_not_sign_is_not() {
+        let mut invitation = invitation(GROUP, INVITE, 5, Some(print(1)));
+        *invitation.grant.last_mut().unwrap() ^= 1;
+
+        assert!(!is_inviters(&GROUP, &invitation, &[leaf(1, 5)]));
+    }
+
+    fn seed(byte: u8) -> KeySeed {
+        KeySeed::from_bytes([byte; 32])
+    }
+
+    fn key(byte: u8) -> AccountKey {
+        AccountKey::new(seed(byte).public())
+    }
+
+    fn print(account: u8) -> InviterPrint {
+        InviterPrint::of(&key(account))
+    }
+
+    /// A grant by this device, kept with the invite of the link.
+    fn invitation(
+        group: GroupId,
+        invite: InviteId,
+        device: u8,
+        inviter: Option<InviterPrint>,
+    ) -> Invitation {
+        let secret = [7; 16];
+        let by = SignatureKey::new(seed(device).public());
+        let invite_key = InviteSecret::new(secret).key();
+        let claims = GrantClaims::new(invite, invite_key, group, Seconds::new(9), by);
+        let signature = seed(device).sign(&claims.to_be_signed());
+        let grant = JoinGrant::assemble(claims, signature).unwrap().to_bytes();
+        Invitation {
+            invite: INVITE,
+            secret,
+            grant,
+            inviter,
+        }
+    }
+
+    fn leaf(account: u8, device: u8) -> Leaf {
+        let of = Account {
+            server: ServerId::new([4; 16]),
+            account: AccountId::new([account; 16]),
+            name: DisplayName::new("Ada").unwrap(),
+            key: key(account),
+            next_key_hash: account_key_hash(&key(200)),
+        };
+        Leaf {
+            index: u32::from(device),
+            claims: Claims::new(of, DeviceId::new([device; 16]), Seconds::new(1_800_000_000)),
+            device_key: SignatureKey::new(seed(device).public()),
+        }
+    }
+}

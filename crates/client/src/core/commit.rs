@@ -85,12 +85,12 @@ impl Core {
         self.ask_again_to_leave(group, turn);
         let own = self.is_own_commit(changes);
         if let Some(conversation) = self.change(group) {
-            conversation.last_commit = Some(entry.time);
+            conversation.record.last_commit = Some(entry.time);
             conversation.record.leavers = 0;
             conversation.record.leave = None;
             conversation.undecryptable = 0;
-            if !own && conversation.verdicts.len() < VERDICTS_WAITING_MAX {
-                conversation.verdicts.push((entry.seq, entry.hash));
+            if !own && conversation.record.verdicts.len() < VERDICTS_WAITING_MAX {
+                conversation.record.verdicts.push((entry.seq, entry.hash));
             }
         }
         self.welcome_newcomers(group, changes, turn);
@@ -201,9 +201,11 @@ impl Core {
         }
     }
 
-    /// Newcomers cannot read what was said before: whoever let them in tells them the name.
+    /// Newcomers cannot read what was said before: whoever let them in tells them the name, and
+    /// another device of the same account tells a further one.
     fn welcome_newcomers(&mut self, group: &GroupId, changes: &LeafChanges, turn: &mut Turn<'_>) {
-        if changes.new_accounts.is_empty() {
+        let own_device = changes.further_devices.iter().any(|who| self.is_me(who));
+        if changes.new_accounts.is_empty() && !own_device {
             return;
         }
         let key = self.me.as_ref().map(|me| me.device_key());
@@ -216,7 +218,7 @@ impl Core {
             .conversations
             .get(group)
             .and_then(|found| found.record.name.clone());
-        if let Some(name) = name.filter(|_| granted || added) {
+        if let Some(name) = name.filter(|_| granted || added || own_device) {
             self.say(group, &Item::RoomName { name }, turn);
         }
     }
@@ -281,13 +283,13 @@ impl Core {
 
     /// Tells the server what became of commits here.
     pub(super) fn pump_verdicts(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
-        let Some(conversation) = self.conversations.get_mut(group) else {
+        let Some(conversation) = self.conversations.get(group) else {
             return;
         };
         let (seq, hash, verdict) = if let Some(refused) = conversation.record.refused {
             (refused.seq, refused.hash, Verdict::Refused)
-        } else if let Some((seq, hash)) = conversation.verdicts.pop() {
-            (seq, hash, Verdict::Merged)
+        } else if let Some((seq, hash)) = conversation.record.verdicts.last() {
+            (*seq, *hash, Verdict::Merged)
         } else {
             return;
         };
@@ -307,6 +309,7 @@ impl Core {
         taken: VerdictTaken,
         turn: &mut Turn<'_>,
     ) {
+        self.forget_verdict(group, seq);
         let Some(conversation) = self.change(group) else {
             return;
         };
@@ -330,6 +333,14 @@ impl Core {
         }
     }
 
+    /// A report of a merged commit was taken, or nobody wants it.
+    fn forget_verdict(&mut self, group: &GroupId, seq: Seq) {
+        if let Some(conversation) = self.change(group) {
+            let verdicts = &mut conversation.record.verdicts;
+            verdicts.retain(|(other, _)| *other != seq);
+        }
+    }
+
     /// Who may not even report has lost its place, perhaps by the very commit it refused.
     pub(super) fn on_verdict_refused(
         &mut self,
@@ -338,6 +349,9 @@ impl Core {
         error: &ApiError,
         turn: &mut Turn<'_>,
     ) {
+        if !error.code.is_passing() && error.code != ErrorCode::NotSignedIn {
+            self.forget_verdict(group, seq);
+        }
         let refused = self
             .conversations
             .get(group)

@@ -56,14 +56,11 @@ pub(super) struct Conversation {
     pub acknowledged: Seq,
     /// Key packages claimed for the intent at hand.
     pub claimed: BTreeMap<AccountId, Vec<ClaimedKeyPackage>>,
-    pub verdicts: Vec<(Seq, roost_wire::EntryHash)>,
     pub typing: BTreeMap<AccountId, Moment>,
     pub typed_at: Option<Moment>,
     pub signal_keys: Vec<SignalKey>,
     /// Messages of the current epoch that could not be decrypted.
     pub undecryptable: u32,
-    /// When the last commit was stored, if it came since the core was opened.
-    pub last_commit: Option<Seconds>,
 }
 
 impl Conversation {
@@ -98,6 +95,8 @@ impl Conversation {
             re_entry: None,
             watched: None,
             absent: Vec::new(),
+            verdicts: Vec::new(),
+            last_commit: None,
         })
     }
 
@@ -117,12 +116,10 @@ impl Conversation {
             halted: false,
             called: false,
             claimed: BTreeMap::new(),
-            verdicts: Vec::new(),
             typing: BTreeMap::new(),
             typed_at: None,
             signal_keys: Vec::new(),
             undecryptable: 0,
-            last_commit: None,
         }
     }
 
@@ -149,7 +146,7 @@ impl Conversation {
             .sum();
         let is_large = devices > u64::try_from(limit::LARGE_GROUP_DEVICES).unwrap_or(u64::MAX);
         let spaced = |last: Seconds| last.plus(limit::UPDATE_SPACING_SECONDS) <= now;
-        is_large && !self.last_commit.is_none_or(spaced)
+        is_large && !self.record.last_commit.is_none_or(spaced)
     }
 
     /// Moves the cursor past an entry.

@@ -247,6 +247,8 @@ impl Core {
         record.hashes.clear();
         record.update_due = Some(due);
         record.refused = None;
+        record.verdicts.clear();
+        record.last_commit = Some(now);
         // A repair does not make up anybody's mind.
         record.leaving &= again;
         record.quit = false;
@@ -305,6 +307,7 @@ impl Core {
         self.tell_of_a_hole(group, turn);
         if let Some(conversation) = self.change(group) {
             conversation.record.refused = None;
+            conversation.record.verdicts.clear();
             conversation.record.leaving = false;
             conversation.record.update_due = None;
             conversation.record.rejoining = false;

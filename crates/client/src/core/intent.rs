@@ -301,3 +301,64 @@ impl Core {
         self.intents.insert((*group, index), intent);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::conversation::Conversation;
+    use crate::port::Moment;
+    use crate::record::{Kind, MemberRecord, Stage};
+    use roost_wire::DisplayName;
+
+    const GROUP: GroupId = GroupId::new([1; 16]);
+    const HOUR: u64 = limit::UPDATE_SPACING_SECONDS;
+
+    #[test]
+    fn in_a_large_group_an_update_waits_for_an_hour_after_the_last_commit() {
+        let (core, next) = after_update_is_due(101, 59 * 60);
+
+        assert!(!core.has_wish(&GROUP, &Wish::Update));
+        assert!((NOW + HOUR..NOW + 2 * HOUR).contains(&next), "with jitter");
+    }
+
+    #[test]
+    fn in_a_large_group_an_update_goes_out_when_the_last_commit_is_an_hour_old() {
+        let (core, next) = after_update_is_due(101, HOUR);
+
+        assert!(core.has_wish(&GROUP, &Wish::Update));
+        assert!(next > NOW + 5 * 86_400, "the next one is due in a week");
+    }
+
+    #[test]
+    fn in_a_small_group_updates_are_not_spaced() {
+        let (core, _) = after_update_is_due(100, 1);
+
+        assert!(core.has_wish(&GROUP, &Wish::Update));
+    }
+
+    const NOW: u64 = 1_800_000_000;
+
+    /// A core whose update of a group of so many devices is due, so long after the last commit,
+    /// and when the next one is due then.
+    fn after_update_is_due(devices: u32, since_commit_s: u64) -> (Core, u64) {
+        let mut core = Core::default();
+        let mut conversation = Conversation::new(Kind::Group, Stage::Live);
+        let record = &mut conversation.record;
+        record.members = vec![MemberRecord {
+            account: AccountId::new([1; 16]),
+            name: DisplayName::new("Ada").unwrap(),
+            devices,
+            is_admin: false,
+        }];
+        record.update_due = Some(Seconds::new(NOW));
+        record.last_commit = Some(Seconds::new(NOW - since_commit_s));
+        core.conversations.insert(GROUP, conversation);
+
+        let mut dice = |bytes: &mut [u8]| bytes.fill(7);
+        let mut turn = Turn::new(Moment::from_millis(NOW * 1_000), &mut dice);
+        core.queue_update(&GROUP, &mut turn);
+
+        let next = core.conversations[&GROUP].record.update_due.unwrap();
+        (core, next.get())
+    }
+}

@@ -4,19 +4,27 @@ use super::Core;
 use super::net::{Call, Wanted};
 use super::turn::Turn;
 use crate::notice::Notice;
+use minicbor::{Decode, Encode};
 use roost_mls::join_proof::GrantClaims;
 use roost_mls::{InviteSecret, JoinGrant};
 use roost_wire::api::CreateInvite;
 use roost_wire::link::{InviteLink, InviterPrint};
 use roost_wire::{ApiError, Blob, GroupId, InviteId, Seconds, limit};
 
-/// An invite that the server has not confirmed yet. It is not stored: the link was shown to nobody.
-#[derive(Clone, PartialEq, Eq)]
+/// An invite that the server has not confirmed yet. Stored, so that a crash costs nobody the link.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 pub(super) struct PendingInvite {
+    #[n(0)]
     invite: InviteId,
+    #[cbor(n(1), with = "minicbor::bytes")]
     secret: [u8; 16],
+    #[n(2)]
     group: Option<GroupId>,
+    #[n(3)]
     expires: Seconds,
+    #[n(4)]
+    uses: u32,
 }
 
 impl std::fmt::Debug for PendingInvite {
@@ -48,6 +56,10 @@ impl Core {
             turn.refuse("This conversation is not ready for invitations.");
             return;
         }
+        if self.invites.len() >= limit::INVITES_PER_ACCOUNT {
+            turn.refuse("Too many invites wait for the server.");
+            return;
+        }
         // A minute less than the longest time, since clocks differ.
         let seconds = days.saturating_mul(86_400).saturating_sub(60);
         let pending = PendingInvite {
@@ -55,23 +67,25 @@ impl Core {
             secret: turn.sixteen(),
             group,
             expires: self.net.server_time(turn.now).plus(seconds),
+            uses,
         };
-        self.net.invites.push((pending, uses));
+        self.invites.push(pending);
+        self.store_invites();
         if self.net.wanted == Wanted::Off {
             self.net.wanted = Wanted::Once;
         }
     }
 
     pub(super) fn pump_invites(&mut self, turn: &mut Turn<'_>) {
-        for (pending, uses) in self.net.invites.clone() {
-            if let Some(request) = self.invite_request(&pending, uses) {
+        for pending in self.invites.clone() {
+            if let Some(request) = self.invite_request(&pending) {
                 self.call(Call::CreateInvite(pending), &request, turn);
             }
         }
     }
 
     pub(super) fn on_invite_created(&mut self, pending: &PendingInvite, turn: &mut Turn<'_>) {
-        self.net.invites.retain(|(other, _)| other != pending);
+        self.drop_invite(pending);
         let Some(me) = &self.me else {
             return;
         };
@@ -100,7 +114,7 @@ impl Core {
         turn: &mut Turn<'_>,
     ) {
         if !error.code.is_passing() {
-            self.net.invites.retain(|(other, _)| other != pending);
+            self.drop_invite(pending);
             turn.notify(Notice::Failed {
                 group: pending.group,
                 reason: error.message.clone(),
@@ -108,7 +122,12 @@ impl Core {
         }
     }
 
-    fn invite_request(&self, pending: &PendingInvite, uses: u32) -> Option<CreateInvite> {
+    fn drop_invite(&mut self, pending: &PendingInvite) {
+        self.invites.retain(|other| other != pending);
+        self.store_invites();
+    }
+
+    fn invite_request(&self, pending: &PendingInvite) -> Option<CreateInvite> {
         let me = self.me.as_ref()?;
         let key = InviteSecret::new(pending.secret).key();
         let grant = |group: GroupId| {
@@ -122,7 +141,7 @@ impl Core {
             invite: pending.invite,
             key,
             expires: pending.expires,
-            uses,
+            uses: pending.uses,
             group: pending.group,
             grant: pending.group.and_then(grant),
         })

@@ -38,6 +38,13 @@ pub(super) struct LinkingRecord {
     identity: Option<Identity>,
 }
 
+impl LinkingRecord {
+    /// Whether it is the server's turn, and not the person's.
+    pub(super) const fn has_grant(&self) -> bool {
+        self.identity.is_some()
+    }
+}
+
 #[derive(Encode, Decode)]
 #[cbor(array)]
 struct LinkRequest {

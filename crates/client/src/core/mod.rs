@@ -59,6 +59,7 @@ pub struct Core {
     redeeming: Option<RedeemingRecord>,
     linking: Option<link::LinkingRecord>,
     revoking: Option<RevokingRecord>,
+    invites: Vec<invite::PendingInvite>,
     session: SessionRecord,
     net: Net,
     mls: Mls,

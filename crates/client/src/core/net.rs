@@ -69,6 +69,8 @@ pub(super) enum Wanted {
 #[derive(Default)]
 pub(super) struct Net {
     pub wanted: Wanted,
+    /// Somebody waits for the moment at which everything is done, on a lasting connection.
+    pub sync_asked: bool,
     pub token: Option<Token>,
     pub nonce: Option<roost_wire::Nonce>,
     calls: BTreeMap<CallId, Call>,
@@ -91,7 +93,6 @@ pub(super) struct Net {
     pub inbox_due: bool,
     pub shown: Option<InviteDetail>,
     pub packages: Option<PutKeyPackages>,
-    pub invites: Vec<(PendingInvite, u32)>,
     /// The server holds the key that a link grant names.
     pub linking_checked: bool,
     pub last_connection: Option<Connection>,
@@ -104,6 +105,15 @@ struct Cooling {
 }
 
 impl Net {
+    /// The end of `SyncOnce`; a lasting connection goes on.
+    pub(super) fn settled(&mut self, turn: &mut Turn<'_>) {
+        self.sync_asked = false;
+        if self.wanted == Wanted::Once {
+            self.wanted = Wanted::Off;
+        }
+        turn.notify(Notice::Settled);
+    }
+
     pub(super) fn is_wanted(&self) -> bool {
         self.wanted != Wanted::Off
     }
@@ -259,9 +269,8 @@ impl Core {
         let jitter = turn.below(500);
         self.net.unreachable(turn.now, jitter);
         turn.notify(Notice::Unreachable);
-        if self.net.wanted == Wanted::Once {
-            self.net.wanted = Wanted::Off;
-            turn.notify(Notice::Settled);
+        if self.net.wanted == Wanted::Once || self.net.sync_asked {
+            self.net.settled(turn);
         }
     }
 

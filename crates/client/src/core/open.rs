@@ -16,6 +16,7 @@ const REDEEMING: &[u8] = b"redeeming";
 const LINKING: &[u8] = b"linking";
 const SESSION: &[u8] = b"session";
 const REVOKING: &[u8] = b"revoking";
+const INVITES: &[u8] = b"invites";
 
 /// Why storage could not be opened. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +95,15 @@ impl Core {
         }
     }
 
+    pub(super) fn store_invites(&mut self) {
+        if self.invites.is_empty() {
+            self.vault.delete(Table::State, INVITES.to_vec());
+        } else {
+            self.vault
+                .put(Table::State, INVITES.to_vec(), &self.invites);
+        }
+    }
+
     pub(super) fn store_session(&mut self) {
         self.vault
             .put(Table::State, SESSION.to_vec(), &self.session);
@@ -126,6 +136,7 @@ impl Core {
             REDEEMING => self.redeeming = Some(read(row)?),
             LINKING => self.linking = Some(read(row)?),
             SESSION => self.session = read(row)?,
+            INVITES => self.invites = read(row)?,
             REVOKING => self.revoking = Some(read(row)?),
             _ => {}
         }

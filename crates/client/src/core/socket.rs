@@ -41,6 +41,11 @@ impl Socket {
         self.state == State::Live
     }
 
+    /// Open, and nothing that was submitted on it is without an answer.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_live() && self.submissions.is_empty()
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.is_live() && self.submissions.len() < SUBMISSIONS_MAX
     }
@@ -123,6 +128,9 @@ impl Core {
         self.lose_socket();
         let jitter = turn.below(1_000);
         self.net.unreachable(turn.now, jitter);
+        if self.net.sync_asked {
+            self.net.settled(turn);
+        }
         turn.notify(Notice::ConnectionChanged);
     }
 

@@ -246,9 +246,11 @@ impl Core {
     }
 
     fn connect(&mut self, wanted: Wanted, turn: &mut Turn<'_>) {
+        let asked = wanted == Wanted::Once || self.net.wanted == Wanted::Once;
         if self.net.wanted != Wanted::Live {
             self.net.wanted = wanted;
         }
+        self.net.sync_asked |= asked && self.net.wanted == Wanted::Live;
         self.net.inbox_due = true;
         self.net.memberships_due = true;
         // A person waits: no back-off from earlier failures.
@@ -261,6 +263,7 @@ impl Core {
 
     fn disconnect(&mut self, turn: &mut Turn<'_>) {
         self.net.wanted = Wanted::Off;
+        self.net.sync_asked = false;
         self.lose_socket();
         turn.effects.push(Effect::CloseSocket);
         turn.notify(Notice::ConnectionChanged);

@@ -47,6 +47,8 @@ pub(crate) struct LeafChanges {
     pub committer: Option<AccountId>,
     /// Accounts that had no leaf before.
     pub new_accounts: BTreeSet<AccountId>,
+    /// Accounts that had a leaf and got one for a further device.
+    pub further_devices: BTreeSet<AccountId>,
     /// Accounts that have no leaf left.
     pub gone_accounts: BTreeSet<AccountId>,
     /// Of those, who asked for it.
@@ -94,11 +96,15 @@ pub(crate) fn changes_of(
 ) -> LeafChanges {
     let (had, has) = (accounts_of(before), accounts_of(after));
     let authors = if commit.is_external { after } else { before };
+    let is_further = |leaf: &&Leaf| {
+        had.contains(&leaf.account()) && !before.iter().any(|known| known.device() == leaf.device())
+    };
     let author = authors.iter().find(|leaf| leaf.index == commit.committer);
     let (left, grant) = stated_in(before, commit);
     LeafChanges {
         committer: author.map(Leaf::account),
         new_accounts: has.difference(&had).copied().collect(),
+        further_devices: after.iter().filter(is_further).map(Leaf::account).collect(),
         gone_accounts: had.difference(&has).copied().collect(),
         left,
         grant,

@@ -62,6 +62,8 @@ pub struct Relay {
     /// As they were sent; the relay checks none, and keeps revoked devices.
     pub rotations: BTreeMap<AccountId, Vec<Blob<{ limit::ROTATION_BYTES }>>>,
     sealed_keys: BTreeMap<DeviceId, SealedKeyBytes>,
+    /// Everything that was reported, in order.
+    pub verdicts: Vec<(AccountId, Seq, Verdict)>,
     devices: BTreeMap<DeviceId, Device>,
     invites: BTreeMap<InviteId, Invite>,
     packages: BTreeMap<DeviceId, Vec<KeyPackageBytes>>,
@@ -107,6 +109,7 @@ impl Relay {
             people: BTreeMap::new(),
             rotations: BTreeMap::new(),
             sealed_keys: BTreeMap::new(),
+            verdicts: Vec::new(),
             devices: BTreeMap::new(),
             invites: invites.into(),
             packages: BTreeMap::new(),
@@ -492,7 +495,7 @@ impl Relay {
         })
     }
 
-    fn put_inbox(&mut self, device: DeviceId, item: InboxItem) {
+    pub fn put_inbox(&mut self, device: DeviceId, item: InboxItem) {
         let inbox = self.inboxes.entry(device).or_default();
         let seq = InboxSeq::new(inbox.len() as u64 + 1);
         inbox.push(InboxRow {
@@ -610,6 +613,7 @@ impl Relay {
     fn verdict(&mut self, account: AccountId, report: ReportVerdict) -> Answer {
         let remedy = Remedy::GoOn;
         let now = self.now;
+        self.verdicts.push((account, report.seq, report.verdict));
         let group = self.groups.get_mut(&report.group).ok_or_else(not_found)?;
         if report.verdict == Verdict::Merged {
             return ok(&VerdictTaken { remedy });
@@ -778,6 +782,38 @@ impl Relay {
             .unwrap()
             .roster()
             .unwrap()
+    }
+
+    /// Nobody can be added by a one-time key package of this device any more.
+    pub fn use_up_packages(&mut self, device: &DeviceId) {
+        self.packages.remove(device);
+    }
+
+    /// The credential that the server has of a device.
+    pub fn credential_of(&self, device: &DeviceId) -> LeafCredential {
+        let row = &self.devices[device];
+        leaf_of(&row.credential, &row.key)
+    }
+
+    /// The credential in a device's leaf.
+    pub fn leaf_credential(&self, group: &GroupId, device: &DeviceId) -> LeafCredential {
+        let tree = self.groups[group].observed.as_ref().unwrap().export_tree();
+        let tree = mls_rs::group::ExportedTree::from_bytes(&tree.unwrap()).unwrap();
+        let mut leaves = tree
+            .roster()
+            .members_iter()
+            .map(|member| LeafCredential::parse(&member.signing_identity).unwrap())
+            .collect::<Vec<_>>()
+            .into_iter();
+        leaves.find(|leaf| leaf.device == *device).unwrap()
+    }
+
+    pub fn inbox_of(&self, device: &DeviceId) -> &[InboxRow] {
+        self.inboxes.get(device).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn has_invite(&self, id: &InviteId) -> bool {
+        self.invites.contains_key(id)
     }
 
     pub fn state_of(&self, device: &DeviceId) -> StateCounter {

@@ -191,6 +191,23 @@ impl World {
         self.people[at].crash = Some((nth, after));
     }
 
+    /// Synchronises one person up to the first request whose path ends like this, which is lost.
+    /// Whether there was one; restart the person then.
+    pub fn crash_when(&mut self, at: usize, path_ends: &str) -> bool {
+        self.tell(at, Command::SyncOnce);
+        let is_it = |effect: &Effect| match effect {
+            Effect::Http(call) => call.path.ends_with(path_ends),
+            _ => false,
+        };
+        while let Some(next) = self.people[at].effects.front() {
+            if is_it(next) {
+                return true;
+            }
+            self.perform_next(at);
+        }
+        false
+    }
+
     pub fn has_crashed(&self, at: usize) -> bool {
         self.people[at].crash.is_none()
     }
