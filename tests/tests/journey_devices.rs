@@ -72,3 +72,19 @@ fn a_linked_device_learns_the_names_of_the_groups_it_enters() {
         assert!(!person.events(&hikers).iter().any(renamed));
     }
 }
+
+#[test]
+fn a_linked_device_knows_with_whom_a_conversation_was_that_the_other_one_left() {
+    let world = World::seeded(64);
+    let [ada, ben] = world.people(["ada", "ben"]);
+    let room = ada.opens_room_with(&ben);
+    world.settle();
+    ben.leaves(&room);
+    world.settle();
+
+    let phone = ada.links_device("ada");
+    world.settle();
+
+    assert_eq!(phone.title(&room).as_deref(), Some("ben"));
+    assert_eq!(phone.state(&room), Some(ConversationState::Ready));
+}
