@@ -28,6 +28,11 @@ fn a_revoked_device_reads_nothing_that_follows_and_nobody_is_alarmed() {
     assert!(!phone.reads(&room).contains(&"not for the phone".to_owned()));
     assert_eq!(ben.reads(&room), ada.reads(&room));
     assert!(has(&ada, &Notice::DeviceRevoked(phone.device())));
+    let told = |notice: &Notice| match notice {
+        Notice::Failed { reason, .. } => reason.contains("does not know this device"),
+        _ => false,
+    };
+    assert_eq!(phone.notices().iter().filter(|one| told(one)).count(), 1);
     hours_pass(&world, 13);
     assert_eq!(ben.trust_in(&ada), trust);
     assert_eq!(ben.core().person(&ada.account()).unwrap().key, key(&ada));

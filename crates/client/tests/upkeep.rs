@@ -105,6 +105,22 @@ fn joining_by_a_last_resort_leads_to_fresh_keys_at_once() {
 }
 
 #[test]
+fn what_is_sent_without_a_socket_is_for_those_who_are_there_now() {
+    let mut world = World::with(&["Ada", "Ben", "Cleo"]);
+    let group = world.group(0, "Hikers", &[1]);
+    let accounts = vec![world.people[2].account()];
+    world.tell(0, Command::AddMembers { group, accounts });
+    world.sync(0);
+
+    // Ben has not heard of Cleo yet.
+    world.say(1, group, "to everybody");
+    world.sync(1);
+    world.settle();
+
+    assert_eq!(world.texts(2, group), ["to everybody"]);
+}
+
+#[test]
 fn an_invite_that_the_server_has_not_confirmed_survives_a_crash() {
     let mut world = World::with(&["Ada"]);
     world.people[0].offline = true;

@@ -73,6 +73,8 @@ pub(super) struct Net {
     pub sync_asked: bool,
     pub token: Option<Token>,
     pub nonce: Option<roost_wire::Nonce>,
+    /// Since the device was last let in.
+    pub sign_ins_refused: u32,
     calls: BTreeMap<CallId, Call>,
     next_call: u64,
     failures: u32,

@@ -5,7 +5,7 @@
 //! keeps its content, and with it its id. Order is kept: the next message waits for the one before.
 
 use super::Core;
-use super::net::Call;
+use super::net::{Call, Wanted};
 use super::socket::send;
 use super::turn::Turn;
 use crate::content::{Item, MessageId, MimiContent, RoomUri, Trail, UserUri};
@@ -149,10 +149,12 @@ impl Core {
         if item.sealed.is_some() {
             return true;
         }
+        // Without a socket, the log is read first: for whoever came, and not for whoever went.
+        let unread = self.net.wanted == Wanted::Once;
         let catching_up = self
             .conversations
             .get(group)
-            .is_none_or(|found| found.fetch);
+            .is_none_or(|found| found.fetch || unread && !found.caught_up);
         // Whoever is to be added should be able to read it.
         if catching_up || self.is_growing(group) {
             return false;

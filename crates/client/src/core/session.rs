@@ -14,6 +14,9 @@ use crate::repair::Trouble;
 use roost_wire::api::{AddDevice, AskChallenge, Challenge, SignIn, SignedIn};
 use roost_wire::{ApiError, ErrorCode, GroupId, StateCounter};
 
+/// Refusals one after the other that tell a device that it is shut out.
+const SIGN_INS_REFUSED_MAX: u32 = 2;
+
 impl Core {
     /// Whether the device is signed in; if not, goes on with it.
     pub(super) fn pump_session(&mut self, turn: &mut Turn<'_>) -> bool {
@@ -58,6 +61,7 @@ impl Core {
 
     pub(super) fn on_signed_in(&mut self, signed_in: SignedIn, turn: &mut Turn<'_>) {
         self.net.nonce = None;
+        self.net.sign_ins_refused = 0;
         self.net.set_time(signed_in.time, turn.now);
         self.check_copy(signed_in.known_state, turn);
         self.check_incarnation(signed_in.incarnation, turn);
@@ -69,7 +73,11 @@ impl Core {
 
     pub(super) fn on_sign_in_refused(&mut self, error: &ApiError, turn: &mut Turn<'_>) {
         self.net.nonce = None;
-        if matches!(error.code, ErrorCode::NotFound | ErrorCode::Refused) {
+        // One refusal may be about a challenge that was lost with a restart of the server.
+        let tries = self.net.sign_ins_refused.saturating_add(1);
+        self.net.sign_ins_refused = tries;
+        let unknown = error.code == ErrorCode::NotSignedIn && tries == SIGN_INS_REFUSED_MAX;
+        if unknown || matches!(error.code, ErrorCode::NotFound | ErrorCode::Refused) {
             turn.notify(Notice::Failed {
                 group: None,
                 reason: "The server does not know this device (any longer).".into(),
