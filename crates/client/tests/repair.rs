@@ -203,11 +203,9 @@ fn a_restored_copy_of_a_profile_enters_anew_before_it_sends() {
 fn a_message_that_had_arrived_keeps_its_place_when_its_device_enters_anew() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    world.people[0].offline = true;
     world.say(0, group, "arrived");
-    world.sync(0);
+    assert!(world.sync_until(0, "/messages"), "it is encrypted");
     let backup = world.people[0].rows.clone();
-    world.people[0].offline = false;
     world.settle();
     world.say(0, group, "not in the backup");
     world.settle();

@@ -153,7 +153,7 @@ fn what_became_of_a_commit_is_reported_after_a_crash_too() {
     world.tell(0, Command::RemoveMember { group, account });
     world.sync(0);
     // Ben reads the log, and dies before his report is out.
-    let reads_the_commit = world.crash_when(1, "/verdicts");
+    let reads_the_commit = world.sync_until(1, "/verdicts");
     world.people[1].restart();
     world.settle();
 

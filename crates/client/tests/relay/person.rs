@@ -191,9 +191,9 @@ impl World {
         self.people[at].crash = Some((nth, after));
     }
 
-    /// Synchronises one person up to the first request whose path ends like this, which is lost.
-    /// Whether there was one; restart the person then.
-    pub fn crash_when(&mut self, at: usize, path_ends: &str) -> bool {
+    /// Synchronises one person up to the first request whose path ends like this, which is left to
+    /// be sent. Whether there was one.
+    pub fn sync_until(&mut self, at: usize, path_ends: &str) -> bool {
         self.tell(at, Command::SyncOnce);
         let is_it = |effect: &Effect| match effect {
             Effect::Http(call) => call.path.ends_with(path_ends),
