@@ -24,6 +24,7 @@ const UNDER_WAY: usize = 8;
 /// Longest life of the server after its first acknowledgement.
 const LIFE_MS: u64 = 400;
 const PROGRESS_LIMIT: Duration = Duration::from_secs(60);
+const CATCH_UP_LIMIT: Duration = Duration::from_secs(90);
 
 /// What was acknowledged so far, by whom.
 #[derive(Default)]
@@ -186,26 +187,11 @@ async fn progress(tally: &RefCell<Tally>, before: usize) -> Result<()> {
 
 /// Everyone must show every acknowledged message once.
 async fn judge(rounds: u32, mut guests: Vec<Guest>, room: GroupId, tally: &Tally) -> Result<bool> {
-    // Twice: what the last one sends while it catches up, the first must fetch.
-    for _ in 0..2 {
-        for guest in &mut guests {
-            guest.driver.command(Command::Disconnect)?;
-            guest.syncs().await?;
-        }
-    }
     let (mut lost, mut doubled) = (0, 0);
     for guest in &mut guests {
-        let mut counts: BTreeMap<MessageId, u32> = BTreeMap::new();
-        let mut texts: BTreeMap<String, u32> = BTreeMap::new();
-        for message in guest.messages(&room)? {
-            *counts.entry(message.id).or_default() += 1;
-            *texts.entry(message.text).or_default() += 1;
-        }
-        let missing = tally
-            .acknowledged
-            .iter()
-            .filter(|id| !counts.contains_key(id));
-        lost += missing.count();
+        guest.driver.command(Command::Disconnect)?;
+        let texts = catch_up(guest, room, tally).await?;
+        lost += missing(guest, room, tally)?;
         doubled += texts.values().filter(|count| **count > 1).count();
         println!("{} shows {} messages", guest.name, texts.len());
     }
@@ -214,6 +200,34 @@ async fn judge(rounds: u32, mut guests: Vec<Guest>, room: GroupId, tally: &Tally
         tally.acknowledged.len()
     );
     Ok(lost == 0 && doubled == 0 && !tally.acknowledged.is_empty())
+}
+
+/// Fetches until nothing is missing, or for as long as a client that was refused waits at most
+/// before it tries again; yields how often each text is shown.
+async fn catch_up(
+    guest: &mut Guest,
+    room: GroupId,
+    tally: &Tally,
+) -> Result<BTreeMap<String, u32>> {
+    let started = tokio::time::Instant::now();
+    loop {
+        guest.syncs().await?;
+        if missing(guest, room, tally)? == 0 || started.elapsed() > CATCH_UP_LIMIT {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let mut texts = BTreeMap::new();
+    for message in guest.messages(&room)? {
+        *texts.entry(message.text).or_default() += 1;
+    }
+    Ok(texts)
+}
+
+fn missing(guest: &mut Guest, room: GroupId, tally: &Tally) -> Result<usize> {
+    let messages = guest.messages(&room)?.into_iter();
+    let shown: BTreeSet<MessageId> = messages.map(|message| message.id).collect();
+    Ok(tally.acknowledged.difference(&shown).count())
 }
 
 fn tail(server: &RealServer) -> String {
