@@ -12,11 +12,15 @@
 
 const LOCK = 'roost';
 const UNSTORED =
-  'This browser could not store what just happened, so it was undone. Look at what you wrote last, and whether the disk is full.';
+  'This browser could not store what just happened. It tries again; until then, leave this page open, and look whether the disk is full.';
+const PAUSE_MS_MAX = 60_000;
 
 const tab = crypto.randomUUID();
 const channel = new BroadcastChannel('roost');
 /** @type {Driver | undefined} */ let driver;
+/** Lets another tab lead. @type {((over?: unknown) => void) | undefined} */ let release;
+/** Times in a row that storing failed. */
+let failures = 0;
 /** @type {Hello | undefined} */ let hello;
 /** @type {Map<number, Action>} Not yet stored by the leader, by number. */
 const waiting = new Map();
@@ -46,7 +50,10 @@ self.addEventListener('online', () => driver?.connect());
 
 // Whoever holds a tab's lock is alive: the leader waits for it to know that the tab is gone.
 navigator.locks.request(`${LOCK}-${tab}`, () => new Promise(() => {}));
-navigator.locks.request(LOCK, () => lead().then(() => new Promise(() => {})));
+navigator.locks.request(LOCK, () => new Promise((over) => {
+  release = over;
+  lead();
+}));
 
 async function lead() {
   try {
@@ -82,7 +89,10 @@ function take({ tab: from, hello: said, event, number }) {
   if (!handled.has(from)) return post(from, { who: true });
   if (number <= (handled.get(from) ?? 0)) return;
   handled.set(from, number);
-  driver?.event(from, event, () => post(from, { done: number }));
+  driver?.event(from, event, () => {
+    failures = 0;
+    post(from, { done: number });
+  });
 }
 
 /** @param {string} from */
@@ -114,14 +124,18 @@ async function failed(error) {
   if (error instanceof WebAssembly.RuntimeError) return trouble(error);
   console.error(error);
   handled.clear();
+  // What the tabs have not had stored comes again with every try.
+  const pause = Math.min(1000 * 2 ** failures, PAUSE_MS_MAX);
+  failures += 1;
+  await new Promise((over) => setTimeout(over, pause));
   await lead();
   driver?.note(UNSTORED);
 }
 
-/** @param {unknown} error */
+/** This tab cannot lead; perhaps another one can. @param {unknown} error */
 function trouble(error) {
   console.error(error);
-  const message = { trouble: String(error instanceof Error ? error.message : error) };
-  self.postMessage(message);
-  for (const other of handled.keys()) if (other !== tab) channel.postMessage({ to: other, message });
+  self.postMessage({ trouble: String(error instanceof Error ? error.message : error) });
+  handled.clear();
+  release?.();
 }

@@ -8,7 +8,7 @@ use crate::present::{INVITE_DAYS, INVITE_USES};
 use crate::view::InviteState;
 use roost_client::view::{ConversationView, ThreadItem};
 use roost_client::{Command, MessageId};
-use roost_wire::{AccountId, GroupId, Seq};
+use roost_wire::{AccountId, GroupId, Seq, limit};
 
 impl App {
     pub(super) fn on_event(&mut self, tab: &str, event: Event, turn: &mut Turn<'_>) {
@@ -296,7 +296,6 @@ impl App {
 
     /// A group without a name is called by its people.
     fn group_name(&self, name: &str, with: &[AccountId]) -> String {
-        const CHARS_MAX: usize = 60;
         if !name.is_empty() {
             return name.to_owned();
         }
@@ -308,7 +307,7 @@ impl App {
             .into_iter()
             .chain(with.iter().map(|account| names.of(account)))
             .collect();
-        people.join(", ").chars().take(CHARS_MAX).collect()
+        named_by(&people)
     }
 
     fn add(&mut self, tab: &str, accounts: Vec<AccountId>, turn: &mut Turn<'_>) {
@@ -383,5 +382,31 @@ impl App {
                 ThreadItem::Event(event) => event.seq,
             })
             .max()
+    }
+}
+
+/// The name of a group of these people, as long as a name may be.
+fn named_by(people: &[String]) -> String {
+    let name = people.join(", ");
+    if name.chars().count() <= limit::NAME_CHARS {
+        return name;
+    }
+    let start = name.chars().take(limit::NAME_CHARS.saturating_sub(1));
+    start.chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_wire::DisplayName;
+
+    #[test]
+    fn the_name_made_of_many_people_is_one_that_a_group_may_have() {
+        let people = ["Alexander", "Benjamin", "Charlotte", "Dominique"].map(str::to_owned);
+
+        let name = named_by(&people);
+
+        assert_eq!(name, "Alexander, Benjamin, Charlotte, Dominiq…");
+        assert!(DisplayName::new(&name).is_ok());
     }
 }
