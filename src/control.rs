@@ -15,6 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 const LINE_BYTES_MAX: u64 = 4096;
 const ANSWER_SECONDS: u64 = 10;
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,7 +53,12 @@ pub fn listen(data: &Path) -> io::Result<UnixListener> {
 
 /// Answers one request after the other.
 pub async fn serve(listener: UnixListener, invites: Invites) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Too many open files, for example: it passes.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
         let wait = Duration::from_secs(ANSWER_SECONDS);
         // Who asked has gone away, or asks again: there is nobody to tell.
         let _ = tokio::time::timeout(wait, answer(stream, &invites)).await;

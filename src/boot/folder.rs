@@ -4,13 +4,15 @@ use crate::config::Config;
 use crate::entropy::SystemDice;
 use crate::http::App;
 use crate::service::Settings;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use roost_store::{Error, SledOptions, SledStore, Store};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
 const STORE: &str = "store";
+/// An import under way: never served.
+const IMPORT: &str = "store.importing";
 const TLS: &str = "tls";
 const ORIGIN: &str = "origin";
 /// Read-only below this much free space, for tests of full disks.
@@ -38,13 +40,45 @@ pub async fn open_folder(data: &Path, settings: Settings) -> Result<Opened> {
 /// # Errors
 /// A folder in use by another process, or one that cannot be read.
 pub fn open_store(data: &Path) -> Result<SledStore> {
+    open_at(data, STORE)
+}
+
+/// Opens an empty store beside the place of the real one, for [`finish_import`] to put there.
+///
+/// # Errors
+/// A folder that has a store already, or that another import is using.
+pub fn begin_import(data: &Path) -> Result<SledStore> {
+    ensure!(
+        !data.join(STORE).exists(),
+        "{} holds a server's data already; name a new folder with --data",
+        data.display()
+    );
+    // Whoever can open it is alone with it: what is in there was left by an import that died.
+    drop(open_at(data, IMPORT)?);
+    let import = data.join(IMPORT);
+    std::fs::remove_dir_all(&import)
+        .with_context(|| format!("cannot empty {}", import.display()))?;
+    open_at(data, IMPORT)
+}
+
+/// Makes an import, complete and closed, the store of this folder: all of it or nothing.
+///
+/// # Errors
+/// What the file system says.
+pub fn finish_import(data: &Path) -> Result<()> {
+    std::fs::rename(data.join(IMPORT), data.join(STORE))
+        .and_then(|()| std::fs::File::open(data)?.sync_all())
+        .with_context(|| format!("cannot put the import into {}", data.display()))
+}
+
+fn open_at(data: &Path, name: &str) -> Result<SledStore> {
     make(data)?;
     let options = SledOptions::new();
     let options = match crate::config::keep_free_bytes(KEEP_FREE) {
         Some(bytes) => options.keep_free(bytes, 0),
         None => options,
     };
-    SledStore::open(data.join(STORE), options).map_err(|error| match error {
+    SledStore::open(data.join(name), options).map_err(|error| match error {
         Error::Locked { .. } => anyhow::anyhow!(
             "{} is in use by another roost process; stop that one first, or choose another folder \
              with --data",

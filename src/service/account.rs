@@ -147,6 +147,20 @@ impl Accounts {
         from: &Caller,
         asked: &RotateAccount,
     ) -> Result<Outcome<Vec<DeviceId>>, DirectoryError> {
+        for _ in 0..TRIES {
+            match self.try_rotate(from, asked).await {
+                Err(DirectoryError::Store(StoreError::Store(Error::Conflict { .. }))) => {}
+                result => return result,
+            }
+        }
+        Err(StoreError::Contended.into())
+    }
+
+    async fn try_rotate(
+        &self,
+        from: &Caller,
+        asked: &RotateAccount,
+    ) -> Result<Outcome<Vec<DeviceId>>, DirectoryError> {
         let row_key = of_directory::account(&from.account);
         let account = self.house.versioned::<AccountRow>(&row_key).await?;
         let (account, version) = account.ok_or(DirectoryError::NotFound)?;
@@ -360,11 +374,22 @@ pub(super) fn redeem(
         uses_left: invite.uses_left.saturating_sub(1),
         ..invite.clone()
     };
+    let batch = batch.put(of_directory::redemption(&id, &account), pack(&now));
+    admit(batch, id, &used, version, account)
+}
+
+/// Writes the invite as it is from now on, and the access that it gives.
+pub(super) fn admit(
+    batch: Batch,
+    id: roost_wire::InviteId,
+    invite: &InviteRow,
+    version: Version,
+    account: AccountId,
+) -> Batch {
     let invite_key = of_directory::invite(&id);
     let batch = batch
         .version(invite_key.clone(), version)
-        .put(invite_key, pack(&used))
-        .put(of_directory::redemption(&id, &account), pack(&now));
+        .put(invite_key, pack(invite));
     match invite.group {
         None => batch,
         Some(group) => {

@@ -60,7 +60,7 @@ impl Devices {
             }
             self.check_place(&leaf, earlier.as_ref()).await?;
             let batch = Batch::new()
-                .version(account_key.clone(), version)
+                .version(account_key, version)
                 .unchanged(device_key.clone(), seen)
                 .put(device_key, pack(&row))
                 .put(
@@ -121,11 +121,24 @@ impl Devices {
         device: &DeviceId,
         state: StateCounter,
     ) -> Result<(), DirectoryError> {
-        if self.known_state(device).await? < state {
-            let batch = Batch::new().put(of_device::STATE, pack(&state));
-            let _ = self.house.store.commit(&key::device(device), batch).await?;
+        let part = key::device(device);
+        for _ in 0..TRIES {
+            let row = self.house.store.get(&part, of_device::STATE).await?;
+            let version = row.as_ref().map(|row| row.version);
+            let known: StateCounter = unpack_some(row)?.unwrap_or_default();
+            if known >= state {
+                return Ok(());
+            }
+            let batch = Batch::new()
+                .unchanged(of_device::STATE, version)
+                .put(of_device::STATE, pack(&state));
+            match self.house.store.commit(&part, batch).await {
+                Ok(_) => return Ok(()),
+                Err(Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(())
+        Err(StoreError::Contended.into())
     }
 
     /// Forgets what waits for a device that is no more, or whose keys are gone.
@@ -189,7 +202,8 @@ impl Devices {
         account: AccountRow,
     ) -> Result<Batch, DirectoryError> {
         if account.name == leaf.name {
-            return Ok(batch);
+            // Written all the same: a rotation that did not see this device then starts over.
+            return Ok(batch.put(of_directory::account(&leaf.account), pack(&account)));
         }
         let (old, new) = (
             of_directory::name(&account.name),

@@ -1,7 +1,7 @@
 //! Invitations to the server and to its groups. The secret of a link never comes here: the row
 //! holds the public key that goes with it.
 
-use crate::service::account::{TRIES, redeem};
+use crate::service::account::{TRIES, admit, redeem};
 use crate::service::directory::Caller;
 use crate::service::error::{DirectoryError, StoreError};
 use crate::service::house::House;
@@ -105,15 +105,20 @@ impl Invites {
             if self.is_shut(from, &invite).await? {
                 return Err(DirectoryError::InviteOver);
             }
-            let redemption = of_directory::redemption(&asked.invite, &from.account);
-            if self.house.row::<Seconds>(&redemption).await?.is_some() {
+            let (id, account) = (asked.invite, from.account);
+            let redemption = of_directory::redemption(&id, &account);
+            let redeemed = self.house.row::<Seconds>(&redemption).await?.is_some();
+            if redeemed && !self.has_left(from, &invite).await? {
                 return self.detail(&invite).await;
             }
-            if !invite.is_open(now) {
+            if !redeemed && !invite.is_open(now) || invite.expires <= now {
                 return Err(DirectoryError::InviteOver);
             }
-            let (id, account) = (asked.invite, from.account);
-            let batch = redeem(Batch::new(), id, &invite, version, account, now);
+            let batch = if redeemed {
+                admit(Batch::new(), id, &invite, version, account)
+            } else {
+                redeem(Batch::new(), id, &invite, version, account, now)
+            };
             match self.house.store.commit(&key::directory(), batch).await {
                 Ok(_) => return self.detail(&invite).await,
                 Err(Error::Conflict { .. }) => {}
@@ -326,6 +331,16 @@ impl Invites {
         let access = self.house.access(group, &from.account).await?;
         let shut = access.and_then(|access| access.shut);
         Ok(shut.is_some_and(|shut| invite.created <= shut))
+    }
+
+    /// Whether the account entered by an invite and left by its own wish: the link lets it in
+    /// again, and that is no further use.
+    async fn has_left(&self, from: &Caller, invite: &InviteRow) -> Result<bool, DirectoryError> {
+        let Some(group) = &invite.group else {
+            return Ok(false);
+        };
+        let access = self.house.access(group, &from.account).await?;
+        Ok(access.is_none())
     }
 
     async fn detail(&self, invite: &InviteRow) -> Result<InviteDetail, DirectoryError> {

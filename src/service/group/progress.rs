@@ -55,6 +55,11 @@ impl Progress {
         }
     }
 
+    /// A device that left need not be waited for any longer.
+    pub fn forget(&mut self, device: &DeviceId) {
+        self.departed.remove(device);
+    }
+
     pub fn cursor(&self, device: &DeviceId) -> Seq {
         let departed = self.departed.get(device).map(|(stored, _)| stored);
         let present = self.cursors.get(device);

@@ -108,6 +108,7 @@ impl Groups {
         }
         for device in &removal.departed {
             state.members.remove(device);
+            state.progress.forget(device);
         }
         for (_, row) in over {
             state.recent.remove(&row.hash);

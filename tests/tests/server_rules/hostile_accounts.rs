@@ -337,6 +337,30 @@ fn who_was_removed_does_not_come_back_by_an_earlier_invite() {
 }
 
 #[test]
+fn who_left_comes_back_by_the_same_invite_until_it_is_over() {
+    let home = Home::new();
+    let (ada, ben) = (home.person(1), home.person(2));
+    let mut ada_in = ada.found(&home, 9);
+    let group = ada_in.id;
+    let (secret, grant, asked) = ada.invites_to(&home, group, 1, 9);
+    ada.call(&home, &asked).unwrap();
+    let redemption = ben.redemption(&home, &secret, asked.invite);
+    ben.call(&home, &redemption).unwrap();
+    let proof = || JoinProof::new(grant.clone(), &ben.credential, &secret).unwrap();
+    let (mut ben_in, commit) = ben.entering(&home, group, Some(proof()), None).unwrap();
+    ben.call(&home, &commit).unwrap();
+    ada_in.receives(ada.log(&home, group, 0).unwrap().entries.as_slice());
+
+    ben_in.leaves(&home, &ben);
+    ada_in.receives(ada.log(&home, group, 1).unwrap().entries.as_slice());
+    ada_in.updates(&home, &ada);
+    ben.call(&home, &redemption).unwrap();
+
+    let (_, commit) = ben.entering(&home, group, Some(proof()), None).unwrap();
+    ben.call(&home, &commit).unwrap();
+}
+
+#[test]
 fn an_invite_is_withdrawn_by_who_made_it_and_nobody_else() {
     let home = Home::new();
     let (ada, ben) = (home.person(1), home.person(2));

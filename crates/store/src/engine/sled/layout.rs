@@ -69,6 +69,15 @@ pub(super) fn parse_head(raw: &[u8]) -> Result<(Part, Key)> {
     parse(raw).ok_or_else(|| Error::damaged("the key of a row"))
 }
 
+/// The kind of a row's part and the first byte of its key, as they may be shown to anyone.
+pub(super) fn kind_of(raw: &[u8]) -> String {
+    let [HEAD, kind, len, rest @ ..] = raw else {
+        return "unknown".to_owned();
+    };
+    let tag = rest.get(usize::from(*len)).copied().unwrap_or_default();
+    format!("{}, {}", kind.escape_ascii(), tag.escape_ascii())
+}
+
 fn parse(raw: &[u8]) -> Option<(Part, Key)> {
     let [HEAD, kind, len, rest @ ..] = raw else {
         return None;

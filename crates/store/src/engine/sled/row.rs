@@ -6,6 +6,7 @@
 //! stand in rows of their own. No row is longer than 4 KiB: sled keeps long ones in files that it
 //! never syncs.
 
+use crate::engine::sled::layout::kind_of;
 use crate::error::{Error, Result};
 use crate::limit::VALUE_BYTES_MAX;
 use crate::record::Version;
@@ -137,8 +138,9 @@ pub(super) fn parse_version(key: &[u8], raw: &[u8]) -> Result<Version> {
     Ok(Head::parse(key, raw)?.version)
 }
 
+/// Names the kind of the row alone: its key may hold whose it is.
 pub(super) fn damaged(key: &[u8]) -> Error {
-    Error::damaged(format!("the row at {}", key.escape_ascii()))
+    Error::damaged(format!("a row of kind {}", kind_of(key)))
 }
 
 fn first_piece(payload: &[u8]) -> Option<(usize, &[u8])> {
