@@ -11,7 +11,7 @@ use crate::http::api::acknowledge;
 use crate::http::guard::rate::Kind;
 use crate::http::respond::{Refusal, Reply};
 use crate::service::error::GroupError;
-use crate::service::{Caller, Order, Read, Turn};
+use crate::service::{Caller, Order, Read, Submission, Turn};
 use crate::session::{Found, Greeting, Live, LogRead, Output};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -204,7 +204,11 @@ impl Connection {
                     }
                 }
                 Output::Unfollow(group) => self.app.hub.unfollow(&group, self.id),
-                Output::Submit { request, message } => self.submit(request, message, now),
+                Output::Submit {
+                    request,
+                    message,
+                    began,
+                } => self.submit(request, message, began, now),
                 Output::Acknowledge(asked) => {
                     if self.may(Kind::Request, now) {
                         // What is not noted now is said again with the next acknowledgement.
@@ -250,13 +254,19 @@ impl Connection {
         }
     }
 
-    fn submit(&mut self, request: u32, message: Blob<{ limit::MESSAGE_BYTES }>, now: Moment) {
+    fn submit(
+        &mut self,
+        request: u32,
+        message: Blob<{ limit::MESSAGE_BYTES }>,
+        began: Option<Seq>,
+        now: Moment,
+    ) {
         let (app, from) = (self.app.clone(), self.caller);
         let (mailbox, under_way) = (self.mailbox.clone(), self.under_way.clone());
         let turn = self.order.turn();
         under_way.fetch_add(1, Ordering::Relaxed);
         let work = async move {
-            let outcome = match accept(&app, &from, message, &turn, now).await {
+            let outcome = match accept(&app, &from, message, began, &turn, now).await {
                 Ok(accepted) => Outcome::Accepted(accepted),
                 Err(Refusal(error)) => Outcome::Refused(error),
             };
@@ -316,6 +326,7 @@ async fn accept(
     app: &App,
     from: &Caller,
     message: Blob<{ limit::MESSAGE_BYTES }>,
+    began: Option<Seq>,
     turn: &Turn,
     now: Moment,
 ) -> Reply<Accepted> {
@@ -326,7 +337,8 @@ async fn accept(
     let envelope = Envelope::parse(message.into_bytes())?;
     rate.inspect_err(|_| turn.refuse(envelope.group()))
         .map_err(crate::http::extract::too_many)?;
-    let submitted = app.groups.submit(from, envelope, turn, now.seconds());
+    let submission = Submission { envelope, began };
+    let submitted = app.groups.submit(from, submission, turn, now.seconds());
     let outcome = submitted.await?;
     app.deliver(outcome.deliveries);
     Ok(outcome.reply)

@@ -24,7 +24,7 @@ mod signature;
 pub use account::Accounts;
 pub use device::Devices;
 pub use directory::Caller;
-pub use group::{Groups, Order, Page, Read, Turn};
+pub use group::{Groups, Order, Page, Read, Submission, Turn};
 pub use house::{House, Identity, Settings};
 pub use inbox::Inboxes;
 pub use invite::Invites;

@@ -139,6 +139,9 @@ pub struct GroupRow {
     /// Commits that can still be taken back, oldest first.
     #[n(7)]
     pub undos: Vec<Seq>,
+    /// The entries that began the last epochs, oldest first.
+    #[cbor(n(8), default)]
+    pub starts: Vec<(Epoch, Seq)>,
 }
 
 /// A device's leaf, present or past.

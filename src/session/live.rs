@@ -43,9 +43,15 @@ impl Live {
     pub fn on_frame(&mut self, frame: ClientFrame, out: &mut Vec<Output>) {
         match frame {
             ClientFrame::Hello { .. } => out.push(Output::Close),
-            ClientFrame::Submit { request, message } => {
-                out.push(Output::Submit { request, message });
-            }
+            ClientFrame::Submit {
+                request,
+                message,
+                began,
+            } => out.push(Output::Submit {
+                request,
+                message,
+                began,
+            }),
             ClientFrame::Ack {
                 cursors,
                 inbox,

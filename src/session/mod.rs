@@ -33,6 +33,7 @@ pub enum Output {
     Submit {
         request: u32,
         message: Blob<{ limit::MESSAGE_BYTES }>,
+        began: Option<Seq>,
     },
     Acknowledge(Acknowledge),
     Signal {

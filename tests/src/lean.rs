@@ -322,7 +322,12 @@ pub fn submission(
     dice.fill(&mut sealed);
     message.extend(sealed);
     let message = roost_wire::Blob::new(message).expect("within the limit of a message");
-    ClientFrame::Submit { request, message }.to_bytes().into()
+    let frame = ClientFrame::Submit {
+        request,
+        message,
+        began: None,
+    };
+    frame.to_bytes().into()
 }
 
 #[expect(

@@ -52,7 +52,7 @@ fn the_one_who_invited_is_verified_by_the_link() {
 }
 
 #[test]
-fn both_opening_the_conversation_at_once_ends_in_one() {
+fn both_opening_the_conversation_at_once_read_each_other_in_the_two() {
     let world = World::seeded(4);
     let [ada, ben] = world.people(["ada", "ben"]);
     let of_ada = ada.opens_room_with(&ben);

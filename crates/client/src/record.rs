@@ -196,6 +196,23 @@ pub(crate) struct ConversationRecord {
     /// When the last commit was stored.
     #[n(30)]
     pub last_commit: Option<Seconds>,
+    /// The entry that began the present epoch.
+    #[cbor(n(31), default)]
+    pub began: Seq,
+    /// The last commits, while they may yet be taken back.
+    #[n(32)]
+    pub run: Option<RunRecord>,
+}
+
+/// Commits of one account in a row. The server takes back only such as nobody else could follow,
+/// so the next commit of another account makes them stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct RunRecord {
+    #[n(0)]
+    pub first: Seq,
+    #[n(1)]
+    pub by: AccountId,
 }
 
 /// Somebody who was let go for silence.
@@ -245,6 +262,34 @@ pub(crate) struct MemberRecord {
 impl ConversationRecord {
     pub(crate) fn has_member(&self, account: &AccountId) -> bool {
         self.members.iter().any(|member| member.account == *account)
+    }
+
+    /// Whether a message sealed in the epoch that began there would be lost, were the last commits
+    /// taken back.
+    pub(crate) fn may_be_voided(&self, began: Seq) -> bool {
+        self.run.is_some_and(|run| began >= run.first)
+    }
+
+    /// An epoch begins.
+    pub(crate) fn begin(&mut self, seq: Seq, by: AccountId) {
+        self.began = seq;
+        if self.run.is_none_or(|run| run.by != by) {
+            self.run = Some(RunRecord { first: seq, by });
+        }
+    }
+
+    /// The commit at this entry stands for good; and with it, those before.
+    pub(crate) fn stands(&mut self, seq: Seq) {
+        if seq >= self.began {
+            self.run = None;
+        }
+    }
+
+    /// Up to where everything is stored. What stands behind a refused commit is not read yet.
+    pub(crate) fn stored(&self) -> Seq {
+        let before = |refused: RefusedCommit| Seq::new(refused.seq.get().saturating_sub(1));
+        let bound = self.refused.map_or(self.cursor, before);
+        self.cursor.min(bound)
     }
 
     pub(crate) fn is_absent(&self, account: &AccountId) -> bool {
@@ -346,6 +391,9 @@ pub(crate) struct SealedRecord {
     pub bytes: Vec<u8>,
     #[n(1)]
     pub epoch: Epoch,
+    /// The entry that began the epoch.
+    #[cbor(n(2), default)]
+    pub began: Seq,
 }
 
 /// A change to a group that is wanted. Commits are derived from it, as often as needed.

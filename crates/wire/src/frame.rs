@@ -42,6 +42,9 @@ pub enum ClientFrame {
         request: u32,
         #[n(1)]
         message: Blob<{ limit::MESSAGE_BYTES }>,
+        /// As in [`SubmitMessage`](crate::api::SubmitMessage).
+        #[n(2)]
+        began: Option<Seq>,
     },
     /// Everything up to these places is stored on the device.
     #[n(2)]
@@ -199,6 +202,7 @@ mod tests {
         let frame = ClientFrame::Submit {
             request: 3,
             message: Blob::new(vec![1, 2]).unwrap(),
+            began: Some(Seq::new(8)),
         };
         let answer = ServerFrame::Result {
             request: 3,

@@ -15,13 +15,15 @@ use roost_mls::{HandshakeKind, JudgedCommit, ObservedGroup, RuleError, read_hand
 use roost_store::{Batch, Error, Version};
 use roost_wire::api::{Accepted, GroupInfoBytes, SubmitCommit};
 use roost_wire::log::{EntryKind, InboxItem};
-use roost_wire::{Blob, DeviceId, EntryHash, Epoch, GroupId, Seconds};
+use roost_wire::{Blob, DeviceId, EntryHash, Epoch, GroupId, Seconds, Seq};
 
 /// Times a message before this commit may fail to be stored, before the sender tries again.
 const TRIES: usize = 3;
 /// Epochs whose state is kept, so that a commit can be taken back; fewer when they are large.
 const SNAPSHOTS_KEPT: usize = 4;
 const LARGE_SNAPSHOTS_KEPT: usize = 2;
+/// As many epochs as may be taken back, and those before of which messages are taken.
+const STARTS_KEPT: usize = 6;
 const LARGE_SNAPSHOT_BYTES: usize = 256 * 1024;
 
 impl Groups {
@@ -193,6 +195,7 @@ impl Plan {
         };
         row.snapshots.push((judged.epoch, known.seq));
         row.undos.push(known.seq);
+        row.begin(judged.epoch, known.seq);
         let mut batch = entry
             .put(Batch::new(), &known)
             .version(of_group::META, state.version)
@@ -222,6 +225,14 @@ impl Plan {
 }
 
 impl GroupRow {
+    /// Notes where an epoch begins, and forgets epochs of which no message is taken any more, not
+    /// even after the last commits were taken back.
+    fn begin(&mut self, epoch: Epoch, seq: Seq) {
+        self.starts.push((epoch, seq));
+        let over = self.starts.len().saturating_sub(STARTS_KEPT);
+        self.starts.drain(..over);
+    }
+
     /// Drops the oldest states, and the commits that could be taken back only with them.
     pub(super) fn forget_old(&mut self, mut batch: Batch, newest_bytes: usize) -> Batch {
         let kept = if newest_bytes > LARGE_SNAPSHOT_BYTES {

@@ -39,6 +39,7 @@ impl Groups {
             is_direct: observed.policy().kind == GroupKind::Direct,
             snapshots: vec![(observed.epoch(), Seq::NONE)],
             undos: Vec::new(),
+            starts: vec![(observed.epoch(), Seq::NONE)],
         };
         let accepted = Accepted {
             seq: Seq::NONE,

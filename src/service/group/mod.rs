@@ -44,6 +44,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 pub use order::{Order, Turn};
 pub use read::{Page, Read};
+pub use submit::Submission;
 
 /// Groups kept in memory; beyond, those not in use are dropped.
 const CELLS_MAX: usize = 4_096;

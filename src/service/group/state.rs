@@ -86,11 +86,17 @@ impl State {
     }
 
     /// Whether the device may send a message encrypted in this epoch: it is in the group, has been
-    /// since then, and the epoch is the current one or one of the two before.
+    /// since then, and the epoch is the current one or one of the two before, and not one of the
+    /// same number that was taken back.
     ///
     /// # Errors
     /// `NotFound`, `Suspended`, `Stale`, or that the group has moved.
-    pub fn admit_message(&self, from: &Caller, epoch: Epoch) -> Result<(), GroupError> {
+    pub fn admit_message(
+        &self,
+        from: &Caller,
+        epoch: Epoch,
+        began: Option<Seq>,
+    ) -> Result<(), GroupError> {
         let member = self.member(from)?;
         if self.row.closed {
             return Err(GroupError::Against("This group has moved elsewhere."));
@@ -101,7 +107,20 @@ impl State {
         let current = self.row.epoch;
         let oldest = current.get().saturating_sub(limit::EPOCHS_BEHIND);
         let open = epoch <= current && epoch.get() >= oldest && epoch >= member.joined_epoch;
-        if open { Ok(()) } else { Err(self.stale()) }
+        if open && self.is_meant(epoch, began) {
+            Ok(())
+        } else {
+            Err(self.stale())
+        }
+    }
+
+    /// Whether the epoch of this number began where the sender says, as far as is known.
+    fn is_meant(&self, epoch: Epoch, began: Option<Seq>) -> bool {
+        let start = self.row.starts.iter().find(|(known, _)| *known == epoch);
+        match (start, began) {
+            (Some((_, start)), Some(began)) => *start == began,
+            (None, _) | (_, None) => true,
+        }
     }
 
     /// The numbers a device may read after a cursor: first and last, both included.
@@ -159,6 +178,9 @@ mod tests {
                 closed: false,
                 is_direct: false,
                 snapshots: Vec::new(),
+                starts: (3..=5)
+                    .map(|epoch| (Epoch::new(epoch), Seq::new(epoch)))
+                    .collect(),
                 undos: Vec::new(),
             },
             version: Version::ZERO,
@@ -174,7 +196,7 @@ mod tests {
 
     fn admits(state: &State, from: u8, epoch: u64) -> bool {
         state
-            .admit_message(&caller(from), Epoch::new(epoch))
+            .admit_message(&caller(from), Epoch::new(epoch), None)
             .is_ok()
     }
 
@@ -202,6 +224,20 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_an_epoch_that_was_taken_back_is_not_taken_for_one_of_the_next() {
+        let state = state(5);
+        let admits = |began| {
+            let from = caller(1);
+            state
+                .admit_message(&from, Epoch::new(5), Some(Seq::new(began)))
+                .is_ok()
+        };
+
+        assert!(admits(5));
+        assert!(!admits(4));
+    }
+
+    #[test]
     fn strangers_and_devices_under_another_key_are_told_nothing() {
         let state = state(5);
         let rekeyed = Caller {
@@ -210,7 +246,7 @@ mod tests {
         };
 
         for from in [caller(3), rekeyed] {
-            let refused = state.admit_message(&from, Epoch::new(5));
+            let refused = state.admit_message(&from, Epoch::new(5), None);
             assert!(matches!(refused, Err(GroupError::NotFound)));
         }
     }
@@ -220,7 +256,7 @@ mod tests {
         let mut state = state(5);
         state.members.get_mut(&caller(1).device).unwrap().suspended = true;
 
-        let refused = state.admit_message(&caller(1), Epoch::new(5));
+        let refused = state.admit_message(&caller(1), Epoch::new(5), None);
 
         assert!(matches!(refused, Err(GroupError::Suspended)));
     }

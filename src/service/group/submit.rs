@@ -16,11 +16,18 @@ use roost_store::{Batch, Error};
 use roost_wire::api::Accepted;
 use roost_wire::envelope::Envelope;
 use roost_wire::log::EntryKind;
-use roost_wire::{Blob, Seconds};
+use roost_wire::{Blob, Seconds, Seq};
 use std::task::Poll;
 
 /// Times an entry before this one may fail, before the sender is asked to try again.
 const TRIES: usize = 3;
+
+/// A message as its sender offers it.
+pub struct Submission {
+    pub envelope: Envelope,
+    /// The entry that began its epoch, as the sender knows it.
+    pub began: Option<Seq>,
+}
 
 impl Groups {
     /// Appends an application message in its turn.
@@ -31,12 +38,12 @@ impl Groups {
     pub async fn submit(
         &self,
         from: &Caller,
-        envelope: Envelope,
+        submission: Submission,
         turn: &Turn,
         now: Seconds,
     ) -> Result<Outcome<Accepted>, GroupError> {
         for _ in 0..TRIES {
-            match self.try_submit(from, &envelope, turn, now).await {
+            match self.try_submit(from, &submission, turn, now).await {
                 Err(GroupError::Store(StoreError::Store(Error::Conflict { .. }))) => {}
                 result => return result,
             }
@@ -47,16 +54,17 @@ impl Groups {
     async fn try_submit(
         &self,
         from: &Caller,
-        envelope: &Envelope,
+        submission: &Submission,
         turn: &Turn,
         now: Seconds,
     ) -> Result<Outcome<Accepted>, GroupError> {
+        let envelope = &submission.envelope;
         let group = envelope.group();
         let cell = self.cell(&group);
         let part = key::group(&group);
         let mut place = cell.state.lock().await;
         let state = self.loaded(&cell, &mut place, &group).await?;
-        let admitted = self.admit(&cell, state, from, envelope, turn).await;
+        let admitted = self.admit(&cell, state, from, submission, turn).await;
         // Noted while no other can be looked at.
         let admitted = admitted.inspect_err(|_| turn.refuse(group));
         if let Some(known) = admitted? {
@@ -96,9 +104,10 @@ impl Groups {
         cell: &Cell,
         state: &State,
         from: &Caller,
-        envelope: &Envelope,
+        submission: &Submission,
         turn: &Turn,
     ) -> Result<Option<KnownRow>, GroupError> {
+        let Submission { envelope, began } = submission;
         state.member(from)?;
         if let Some(known) = self.known(cell, state, &envelope.hash()).await? {
             return Ok(Some(known));
@@ -106,7 +115,7 @@ impl Groups {
         if turn.is_behind_a_refused(&envelope.group()) {
             return Err(GroupError::Behind);
         }
-        state.admit_message(from, envelope.epoch())?;
+        state.admit_message(from, envelope.epoch(), *began)?;
         Ok(None)
     }
 }

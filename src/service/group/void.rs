@@ -138,6 +138,7 @@ fn row_before(state: &State, chain: &[(Seq, UndoRow)]) -> Result<GroupRow, Group
         ..state.row.clone()
     };
     row.snapshots.retain(|(epoch, _)| *epoch <= oldest.epoch);
+    row.starts.retain(|(epoch, _)| *epoch <= oldest.epoch);
     row.undos
         .retain(|seq| chain.iter().all(|(undone, _)| undone != seq));
     Ok(row)

@@ -358,8 +358,7 @@ impl<'a> Room<'a> {
         let excused = self.is_excused(side, stay, chapter)
             || has_left_alone(side, chapter)
             || self.never_entered(side, stay)
-            || self.is_in_a_hole(side, chapter)
-            || self.is_of_a_void_epoch(sender, chapter);
+            || self.is_in_a_hole(side, chapter);
         if could_open && !excused {
             let line = format!(
                 "{} at {} of {} (epoch {}) never reached {}, there since {}",
@@ -440,21 +439,6 @@ impl<'a> Room<'a> {
             && between.any(|chapter| {
                 let was_there = chapter.roster.contains_key(&sender.device);
                 chapter.seq > first && chapter.seq < second.seq && !was_there
-            })
-    }
-
-    /// Made in an epoch that was taken back, by the device whose spoiled commit began it or by one
-    /// that was let in there: nobody else was ever in it.
-    fn is_of_a_void_epoch(&self, sender: &Side, chapter: &Chapter) -> bool {
-        let void = self.history.chapters.iter().filter(|void| void.is_void);
-        void.filter(|void| void.epoch_after == chapter.epoch && void.seq < chapter.seq)
-            .filter(|void| {
-                let was_there_before = chapter.roster.contains_key(&sender.device);
-                void.author == Some(sender.device) || !was_there_before
-            })
-            .any(|void| {
-                let mut later = self.history.chapters.iter();
-                later.any(|end| end.voids == Some(void.seq) && end.seq > chapter.seq)
             })
     }
 

@@ -54,10 +54,16 @@ impl Mischief {
     #[must_use]
     pub fn taint_frame(&mut self, frame: Vec<u8>) -> Vec<u8> {
         match ClientFrame::parse(&frame) {
-            Ok(ClientFrame::Submit { request, message }) => {
-                let message = self.taint_message(message);
-                ClientFrame::Submit { request, message }.to_bytes()
+            Ok(ClientFrame::Submit {
+                request,
+                message,
+                began,
+            }) => ClientFrame::Submit {
+                request,
+                message: self.taint_message(message),
+                began,
             }
+            .to_bytes(),
             _ => frame,
         }
     }

@@ -512,11 +512,7 @@ fn a_removal_can_not_be_taken_back_by_those_it_removes() {
 fn who_asks_to_leave_is_removed_by_another() {
     let (home, [ada, ben, _], [mut ada_in, mut ben_in, _]) = three();
     let last_words = ben_in.submission("gone");
-    let proposal = ben_in.group.propose_self_remove(Vec::new()).unwrap();
-    let asked = SubmitProposal {
-        group: ben_in.id,
-        proposal: Blob::new(proposal.to_bytes().unwrap()).unwrap(),
-    };
+    let asked = ben_in.leaving();
 
     let accepted = ben.call(&home, &asked).unwrap();
     assert_eq!(ben.call(&home, &asked).unwrap(), accepted);

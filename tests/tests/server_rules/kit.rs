@@ -524,6 +524,7 @@ impl Line {
         let frame = ClientFrame::Submit {
             request: 7,
             message: Blob::new(message).unwrap(),
+            began: None,
         };
         self.send(home, &frame);
         let answer = self.frames(home).into_iter().find_map(|frame| match frame {
@@ -567,7 +568,20 @@ impl Member {
             group: self.id,
             message: Blob::new(self.message(text)).unwrap(),
             state: StateCounter::new(1),
+            began: None,
         }
+    }
+
+    pub fn leaving(&mut self) -> SubmitProposal {
+        let proposal = self.group.propose_self_remove(Vec::new()).unwrap();
+        SubmitProposal {
+            group: self.id,
+            proposal: Blob::new(proposal.to_bytes().unwrap()).unwrap(),
+        }
+    }
+
+    pub fn leaves(&mut self, home: &Home, from: &Guest) {
+        from.call(home, &self.leaving()).unwrap();
     }
 
     pub fn says(&mut self, home: &Home, from: &Guest, text: &str) -> Accepted {

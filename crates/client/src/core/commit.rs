@@ -86,6 +86,9 @@ impl Core {
         let own = self.is_own_commit(changes);
         if let Some(conversation) = self.change(group) {
             conversation.record.last_commit = Some(entry.time);
+            if let Some(by) = changes.committer {
+                conversation.record.begin(entry.seq, by);
+            }
             conversation.record.leavers = 0;
             conversation.record.leave = None;
             conversation.undecryptable = 0;
@@ -310,15 +313,18 @@ impl Core {
         turn: &mut Turn<'_>,
     ) {
         self.forget_verdict(group, seq);
+        let me = self.me.as_ref().map(|me| me.account);
         let Some(conversation) = self.change(group) else {
             return;
         };
-        let Some(refused) = &mut conversation.record.refused else {
+        let record = &mut conversation.record;
+        let Some(refused) = record.refused.as_mut().filter(|refused| refused.seq == seq) else {
+            // One device of another account that merged it is enough.
+            if record.run.is_some_and(|run| Some(run.by) != me) {
+                record.stands(seq);
+            }
             return;
         };
-        if refused.seq != seq {
-            return;
-        }
         refused.asked = refused.asked.saturating_add(1);
         let asked = refused.asked;
         // The answer may be in the log already.

@@ -97,6 +97,8 @@ impl Conversation {
             absent: Vec::new(),
             verdicts: Vec::new(),
             last_commit: None,
+            began: Seq::NONE,
+            run: None,
         })
     }
 

@@ -177,8 +177,11 @@ impl Core {
                     return self.lose_state(group, turn);
                 };
                 if let Some(conversation) = self.change(group) {
-                    let bytes = bytes.clone();
-                    conversation.record.leave = Some(SealedRecord { bytes, epoch });
+                    conversation.record.leave = Some(SealedRecord {
+                        bytes: bytes.clone(),
+                        epoch,
+                        began: conversation.record.began,
+                    });
                 }
                 bytes
             }

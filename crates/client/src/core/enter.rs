@@ -99,6 +99,7 @@ impl Core {
     /// said there is said again.
     pub(super) fn on_suspended(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
         self.unseal_from(group, Epoch::new(0));
+        self.say_again(group);
         self.enter_anew(group, Trouble::StateLost, turn);
     }
 
@@ -232,10 +233,16 @@ impl Core {
             self.first_update(turn)
         };
         let me = self.me.as_ref().map(|me| me.account);
+        self.resume_outbox(group, entered.epoch);
+        let by = entered.adder.as_ref().map(Leaf::account).or(me);
         let Some(conversation) = self.change(group) else {
             return;
         };
         let record = &mut conversation.record;
+        record.run = None;
+        if let Some(by) = by {
+            record.begin(seq, by);
+        }
         let again = std::mem::take(&mut record.rejoining);
         let by_link = record.invitation.take().is_some();
         let passed_over = std::mem::take(&mut record.passed_over);
@@ -270,7 +277,6 @@ impl Core {
         if skipped || !again {
             self.forget_heard(group);
         }
-        self.resume_outbox(group, entered.epoch);
         self.begin_watch(group, &entered.leaves, now);
         self.note_roster(group, turn);
         self.ask_again_to_leave(group, turn);

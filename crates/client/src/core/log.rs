@@ -111,6 +111,7 @@ impl Core {
             return;
         }
         conversation.record.delivered = seq;
+        conversation.record.stands(seq);
         conversation.is_changed = true;
         if let Some(thread) = self.threads.get_mut(group) {
             thread.set_delivered(seq);
@@ -202,6 +203,7 @@ impl Core {
         if merged {
             // Whoever is in the epoch that holds never heard what was said in the other.
             self.unseal_from(group, entry.epoch.next());
+            self.say_again(group);
             self.enter_anew(group, Trouble::CommitVoided, turn);
         }
     }

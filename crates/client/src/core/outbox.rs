@@ -20,6 +20,8 @@ use roost_wire::{ApiError, Blob, EntryHash, Epoch, ErrorCode, GroupId, Seconds, 
 
 /// Messages that may wait for one group.
 const WAITING_MAX: usize = 1_000;
+/// Messages in the log that are kept for the case that the commit before them is taken back.
+const KEPT_MAX: usize = 256;
 
 impl Core {
     /// Composes, stores and queues what is said to a group; yields its id.
@@ -37,7 +39,7 @@ impl Core {
             turn.refuse("Nothing can be sent to this conversation.");
             return None;
         }
-        if self.outbox_of(group).count() >= WAITING_MAX {
+        if self.waiting_in(group).count() >= WAITING_MAX {
             turn.refuse("Too many messages are waiting to be sent.");
             return None;
         }
@@ -111,8 +113,8 @@ impl Core {
     /// Encrypts what may be encrypted and sends what is not under way.
     pub(super) fn pump_outbox(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
         let waiting: Vec<u64> = self
-            .outbox_of(group)
-            .filter(|(_, item)| item.accepted.is_none() && !item.failed)
+            .waiting_in(group)
+            .filter(|(_, item)| !item.failed)
             .map(|(index, _)| index)
             .collect();
         let mut ahead = None;
@@ -164,11 +166,13 @@ impl Core {
             Ok(sealed) => {
                 self.count_state();
                 let hash = EntryHash::of(&sealed.bytes);
+                let began = self.began(group);
                 self.change_outbox(group, index, |item| {
                     item.hashes.push(hash);
                     item.sealed = Some(SealedRecord {
                         bytes: sealed.bytes,
                         epoch: sealed.epoch,
+                        began,
                     });
                 });
                 true
@@ -193,7 +197,11 @@ impl Core {
             .outbox
             .get(&(*group, index))
             .and_then(|item| item.sealed.clone());
-        let Some(message) = sealed.and_then(|sealed| Blob::new(sealed.bytes).ok()) else {
+        let Some(sealed) = sealed else {
+            return false;
+        };
+        let began = Some(sealed.began);
+        let Ok(message) = Blob::new(sealed.bytes) else {
             return false;
         };
         let call = Call::Message(*group, index);
@@ -207,7 +215,12 @@ impl Core {
         if self.net.socket.has_room() && followed {
             self.go_on(group, turn);
             let request = self.net.socket.submit(*group, index);
-            send(&ClientFrame::Submit { request, message }, turn);
+            let frame = ClientFrame::Submit {
+                request,
+                message,
+                began,
+            };
+            send(&frame, turn);
             return true;
         }
         if !self.net.socket.is_live() {
@@ -215,6 +228,7 @@ impl Core {
                 group: *group,
                 message,
                 state: self.session.state,
+                began,
             };
             self.call(call, &request, turn);
         }
@@ -244,11 +258,9 @@ impl Core {
         }
         self.mark_stored(group, index, accepted.seq, accepted.time, turn);
         if let Some(conversation) = self.conversations.get_mut(group) {
-            conversation.fetch |=
-                !conversation.followed && accepted.seq > conversation.record.cursor;
-            if accepted.seq <= conversation.record.cursor {
-                self.drop_outbox(group, index);
-            }
+            let cursor = conversation.record.cursor;
+            conversation.fetch |= !conversation.followed && accepted.seq > cursor;
+            self.sweep_outbox(group, cursor);
         }
     }
 
@@ -353,14 +365,52 @@ impl Core {
     /// is encrypted again.
     pub(super) fn resume_outbox(&mut self, group: &GroupId, entered: Epoch) {
         self.unseal_from(group, entered);
-        let accepted: Vec<u64> = self
-            .outbox_of(group)
-            .filter(|(_, item)| item.accepted.is_some())
-            .map(|(index, _)| index)
-            .collect();
-        for index in accepted {
-            self.drop_outbox(group, index);
+        // An epoch that begins a second time was taken back.
+        let is_void = |sealed: &SealedRecord| sealed.epoch >= entered;
+        for index in self.accepted_in(group) {
+            let item = self.outbox.get(&(*group, index));
+            if item.is_some_and(|item| item.sealed.as_ref().is_some_and(is_void)) {
+                self.send_again(group, index);
+            } else {
+                self.drop_outbox(group, index);
+            }
         }
+    }
+
+    /// The last commits were taken back, and with them everything said since: it is said again, as
+    /// the same messages.
+    pub(super) fn say_again(&mut self, group: &GroupId) {
+        for index in self.accepted_in(group) {
+            if self.is_kept(group, index) {
+                self.send_again(group, index);
+            }
+        }
+    }
+
+    fn send_again(&mut self, group: &GroupId, index: u64) {
+        let Some(id) = self.outbox.get(&(*group, index)).map(|item| item.id) else {
+            return;
+        };
+        self.change_outbox(group, index, |item| {
+            item.accepted = None;
+            item.sealed = None;
+        });
+        self.append(group, TimelineRecord::Retried(id));
+    }
+
+    /// Whether a message in the log may have to be said again.
+    fn is_kept(&self, group: &GroupId, index: u64) -> bool {
+        let item = self.outbox.get(&(*group, index));
+        let sealed = item.and_then(|item| item.sealed.as_ref());
+        let conversation = self.conversations.get(group);
+        sealed.is_some_and(|sealed| {
+            conversation.is_some_and(|found| found.record.may_be_voided(sealed.began))
+        })
+    }
+
+    fn began(&self, group: &GroupId) -> Seq {
+        let conversation = self.conversations.get(group);
+        conversation.map_or(Seq::NONE, |found| found.record.began)
     }
 
     /// Encrypts anew what was encrypted in this epoch or a later one.
@@ -377,15 +427,19 @@ impl Core {
         }
     }
 
-    /// The log has passed these: whatever came back, they are in it.
+    /// The log has passed these: whatever came back, they are in it. The newest are kept while
+    /// they may have to be said again.
     pub(super) fn sweep_outbox(&mut self, group: &GroupId, seq: Seq) {
-        let passed: Vec<u64> = self
-            .outbox_of(group)
-            .filter(|(_, item)| item.accepted.is_some_and(|accepted| accepted <= seq))
-            .map(|(index, _)| index)
-            .collect();
-        for index in passed {
-            self.drop_outbox(group, index);
+        let mut passed = self.accepted_in(group);
+        passed.retain(|index| {
+            let item = self.outbox.get(&(*group, *index));
+            item.and_then(|item| item.accepted) <= Some(seq)
+        });
+        let over = passed.len().saturating_sub(KEPT_MAX);
+        for (place, index) in passed.into_iter().enumerate() {
+            if place < over || !self.is_kept(group, index) {
+                self.drop_outbox(group, index);
+            }
         }
     }
 
@@ -425,6 +479,17 @@ impl Core {
             item.sealed = None;
         });
         self.append(group, TimelineRecord::Failed { id, reason });
+    }
+
+    fn accepted_in(&self, group: &GroupId) -> Vec<u64> {
+        let items = self.outbox_of(group);
+        let accepted = items.filter(|(_, item)| item.accepted.is_some());
+        accepted.map(|(index, _)| index).collect()
+    }
+
+    fn waiting_in(&self, group: &GroupId) -> impl Iterator<Item = (u64, &OutboxRecord)> {
+        let items = self.outbox_of(group);
+        items.filter(|(_, item)| item.accepted.is_none())
     }
 
     fn outbox_of(&self, group: &GroupId) -> impl Iterator<Item = (u64, &OutboxRecord)> {

@@ -140,7 +140,8 @@ impl Core {
     /// Messages that are not in the log yet, failed ones included.
     #[must_use]
     pub fn unsent(&self) -> usize {
-        self.outbox.len()
+        let items = self.outbox.values();
+        items.filter(|item| item.accepted.is_none()).count()
     }
 
     /// Whether nothing is under way and nothing is left that could be done now.

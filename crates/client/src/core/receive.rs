@@ -67,7 +67,6 @@ impl Core {
             .get(&(*group, index))
             .map(|item| item.content.clone());
         self.mark_stored(group, index, entry.seq, entry.time, turn);
-        self.drop_outbox(group, index);
         let item = content.and_then(|content| MimiContent::decode(&content).ok());
         if let (Some(Item::RoomName { name }), Some(me)) =
             (item.map(|content| Item::of(&content)), &self.me)

@@ -108,7 +108,7 @@ impl Core {
             conversation.followed =
                 conversation.is_usable() || conversation.record.refused.is_some();
             if conversation.followed {
-                let seq = conversation.record.cursor;
+                let seq = conversation.record.stored();
                 cursors.push(Cursor { group: *group, seq });
             }
         }
@@ -276,7 +276,7 @@ impl Core {
     fn take_unacknowledged(&mut self) -> List<Cursor, { limit::GROUPS_PER_DEVICE }> {
         let mut cursors = Vec::new();
         for (group, conversation) in &mut self.conversations {
-            let seq = conversation.record.cursor;
+            let seq = conversation.record.stored();
             if seq > conversation.acknowledged && seq > Seq::NONE {
                 conversation.acknowledged = seq;
                 cursors.push(Cursor { group: *group, seq });

@@ -77,11 +77,7 @@ impl Folded {
                     message.failed = Some(reason.clone());
                 }
             }
-            TimelineRecord::Retried(id) => {
-                if let Some(message) = self.messages.get_mut(id) {
-                    message.failed = None;
-                }
-            }
+            TimelineRecord::Retried(id) => self.retry(id),
             TimelineRecord::Event { event, seq, time } => {
                 self.event(event_kind(event), *seq, *time);
             }
@@ -214,10 +210,25 @@ impl Folded {
         message.seq = Some(seq);
         message.time = time;
         message.failed = None;
+        self.move_to(id, Some(seq));
+    }
+
+    /// On its way again, also if it was in the log.
+    fn retry(&mut self, id: &MessageId) {
+        let Some(message) = self.messages.get_mut(id) else {
+            return;
+        };
+        message.failed = None;
+        if message.seq.take().is_some() {
+            self.move_to(id, None);
+        }
+    }
+
+    fn move_to(&mut self, id: &MessageId, seq: Option<Seq>) {
         if let Some(old) = self.places.remove(id) {
             self.order.remove(&old);
         }
-        let place = self.place_at(Some(seq));
+        let place = self.place_at(seq);
         self.order.insert(place, Entry::Message(*id));
         self.places.insert(*id, place);
     }

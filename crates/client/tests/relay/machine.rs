@@ -684,7 +684,9 @@ impl Relay {
                 self.sockets.insert(from, frames);
                 self.acknowledge(from, cursors.into_vec());
             }
-            ClientFrame::Submit { request, message } => {
+            ClientFrame::Submit {
+                request, message, ..
+            } => {
                 let outcome = match self.submit(from, message.into_bytes()) {
                     Ok(accepted) => Outcome::Accepted(accepted),
                     Err(error) => Outcome::Refused(error),

@@ -114,6 +114,10 @@ pub struct SubmitMessage {
     pub message: Blob<{ limit::MESSAGE_BYTES }>,
     #[n(2)]
     pub state: StateCounter,
+    /// The entry that began the message's epoch, 0 for the founding: a commit that was taken back
+    /// and the one in its place begin two epochs of one number. Without it only the number counts.
+    #[n(3)]
+    pub began: Option<Seq>,
 }
 
 impl Call for SubmitMessage {
