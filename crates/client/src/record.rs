@@ -278,6 +278,10 @@ pub(crate) struct PersonRecord {
     /// When this device learnt of the last change of key, by the server's clock.
     #[n(8)]
     pub rotated_at: Option<Seconds>,
+    /// The name was seen in a credential under the pinned key: the server's word does not change
+    /// it.
+    #[cbor(n(9), default)]
+    pub attested: bool,
 }
 
 /// A key that was replaced.

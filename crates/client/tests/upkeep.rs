@@ -164,6 +164,26 @@ fn what_became_of_a_commit_is_reported_after_a_crash_too() {
     assert_eq!(of_ben[0].2, Verdict::Merged);
 }
 
+#[test]
+fn the_server_cannot_exchange_the_names_of_people_who_were_met() {
+    let mut world = World::with(&["Ada", "Ben", "Cleo"]);
+    let (ben, cleo) = (world.people[1].account(), world.people[2].account());
+    let with_ben = world.direct(0, 1);
+    world.group(0, "Hikers", &[1, 2]);
+    let names = [ben, cleo].map(|account| world.relay.people[&account].name.clone());
+    world.relay.people.get_mut(&ben).unwrap().name = names[1].clone();
+    world.relay.people.get_mut(&cleo).unwrap().name = names[0].clone();
+
+    world.tell(0, Command::RefreshPeople);
+    world.sync(0);
+
+    let core = &world.people[0].core;
+    assert_eq!(core.conversation(&with_ben).unwrap().title, "Ben");
+    for (account, name) in [ben, cleo].iter().zip(&names) {
+        assert_eq!(core.person(account).unwrap().name, *name);
+    }
+}
+
 fn commits_in(world: &World, group: &GroupId) -> usize {
     let entries = world.relay.entries(group).iter();
     entries
