@@ -165,6 +165,34 @@ fn what_became_of_a_commit_is_reported_after_a_crash_too() {
 }
 
 #[test]
+fn who_was_added_by_somebody_else_meanwhile_is_no_hindrance_to_adding_the_others() {
+    let mut world = World::with(&["Ada", "Ben", "Cleo", "Dora"]);
+    let group = world.group(0, "Hikers", &[1]);
+    let (cleo, dora) = (world.people[2].account(), world.people[3].account());
+    world.tell(0, Command::Connect);
+    world.run();
+
+    let accounts = vec![cleo, dora];
+    world.tell(0, Command::AddMembers { group, accounts });
+    assert!(world.perform_until(0, "/claim"));
+    world.perform_next(0);
+    assert!(
+        world.perform_until(0, "/claim"),
+        "one is claimed, one is not"
+    );
+    let accounts = vec![cleo];
+    world.tell(1, Command::AddMembers { group, accounts });
+    world.sync_until(1, "/nowhere");
+    world.deliver(0);
+    world.run();
+    world.settle();
+
+    assert_eq!(world.relay.roster(&group).len(), 4);
+    let failed = |notice: &Notice| matches!(notice, Notice::Failed { .. });
+    assert!(!world.people[0].notices.iter().any(failed));
+}
+
+#[test]
 fn the_server_cannot_exchange_the_names_of_people_who_were_met() {
     let mut world = World::with(&["Ada", "Ben", "Cleo"]);
     let (ben, cleo) = (world.people[1].account(), world.people[2].account());

@@ -195,6 +195,11 @@ impl World {
     /// be sent. Whether there was one.
     pub fn sync_until(&mut self, at: usize, path_ends: &str) -> bool {
         self.tell(at, Command::SyncOnce);
+        self.perform_until(at, path_ends)
+    }
+
+    /// Performs one person's effects up to the first request whose path ends like this.
+    pub fn perform_until(&mut self, at: usize, path_ends: &str) -> bool {
         let is_it = |effect: &Effect| match effect {
             Effect::Http(call) => call.path.ends_with(path_ends),
             _ => false,
@@ -340,7 +345,8 @@ impl World {
         true
     }
 
-    fn perform_next(&mut self, at: usize) -> bool {
+    /// Performs one effect, if there is one.
+    pub fn perform_next(&mut self, at: usize) -> bool {
         let Some(effect) = self.people[at].effects.pop_front() else {
             return false;
         };
@@ -409,7 +415,8 @@ impl World {
         self.people[at].feed(Input::Command(Command::SyncOnce), now);
     }
 
-    fn deliver(&mut self, at: usize) -> bool {
+    /// Hands over what is on its way by socket.
+    pub fn deliver(&mut self, at: usize) -> bool {
         let person = &mut self.people[at];
         if !person.socket {
             return false;
