@@ -288,6 +288,17 @@ fn everybody_learns_when_everybody_has_it() {
 }
 
 #[test]
+fn whoever_asks_whether_the_server_is_there_is_answered() {
+    let (home, [ada, ..], _) = three();
+    let mut line = ada.connect(&home, &[]);
+    line.frames(&home);
+
+    line.send(&home, &ClientFrame::Ping);
+
+    assert_eq!(line.frames(&home), [ServerFrame::Pong]);
+}
+
+#[test]
 fn what_every_device_has_stored_is_forgotten_and_an_old_cursor_is_told() {
     let (mut home, [ada, ben, cy], [mut ada_in, ..]) = three();
     let group = ada_in.id;

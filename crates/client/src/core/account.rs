@@ -165,6 +165,7 @@ impl Core {
             .chain(self.net.next_try(now))
             .chain((self.net.wanted == Wanted::Live).then(|| self.people_again_at()))
             .chain(self.net.socket.ack_at())
+            .chain(self.net.socket.next_check())
             .filter(|moment| *moment > now)
             .min()
     }

@@ -55,6 +55,8 @@ pub struct Relay {
     pub late_leaves: u32,
     /// So often nobody learns how to enter a group.
     pub hides_groups: u32,
+    /// The lines of these devices died without a word: frames are lost.
+    pub cut: BTreeSet<DeviceId>,
     /// Commits of these devices are not taken for now.
     pub holds_back: BTreeSet<DeviceId>,
     /// What the relay says of people; change it to lie.
@@ -105,6 +107,7 @@ impl Relay {
             refuse_sign_ins: 0,
             hides_groups: 0,
             late_leaves: 0,
+            cut: BTreeSet::new(),
             holds_back: BTreeSet::new(),
             people: BTreeMap::new(),
             rotations: BTreeMap::new(),
@@ -666,6 +669,9 @@ impl Relay {
 
     /// One frame of a device with a socket.
     pub fn frame(&mut self, from: DeviceId, bytes: &[u8]) {
+        if self.cut.contains(&from) {
+            return;
+        }
         match ClientFrame::parse(bytes).unwrap() {
             ClientFrame::Hello { cursors, inbox, .. } => {
                 let mut frames = vec![ServerFrame::Ready {
@@ -714,6 +720,7 @@ impl Relay {
                 }
             }
             ClientFrame::Credit { .. } => {}
+            ClientFrame::Ping => self.sockets.get_mut(&from).unwrap().push(ServerFrame::Pong),
             ClientFrame::Follow { cursor } => {
                 self.halted.remove(&from);
                 let frames = self.backlog(cursor);

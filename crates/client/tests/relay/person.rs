@@ -223,6 +223,11 @@ impl World {
         self.relay.now = self.relay.now.max(self.now.seconds());
     }
 
+    pub fn tick(&mut self, at: usize) {
+        let now = self.now;
+        self.people[at].feed(Input::Tick, now);
+    }
+
     pub fn drop_socket(&mut self, at: usize) {
         let device = self.people[at].device();
         self.relay.sockets.remove(&device);
@@ -401,6 +406,7 @@ impl World {
                 person.socket = false;
                 if let Some(device) = device {
                     self.relay.sockets.remove(&device);
+                    self.relay.cut.remove(&device);
                 }
             }
             Effect::WakeAt(_) | Effect::LoadTimeline { .. } => {}
@@ -429,6 +435,9 @@ impl World {
             .map(std::mem::take)
             .unwrap_or_default();
         let some = !frames.is_empty();
+        if self.relay.cut.contains(&device) {
+            return some;
+        }
         for frame in frames {
             let bytes = self.carry(frame.to_bytes());
             self.people[at].feed(Input::Frame(bytes), self.now);
