@@ -207,7 +207,8 @@ impl Connection {
                 Output::Submit { request, message } => self.submit(request, message, now),
                 Output::Acknowledge(asked) => {
                     if self.may(Kind::Request, now) {
-                        // What is not noted now is said again with the next acknowledgement.
+                        // What is not noted now is said again when the group moves on, and by the
+                        // next `Hello`, which names every place.
                         let _ = acknowledge::take(&self.app, &self.caller, &asked).await;
                     }
                 }

@@ -10,13 +10,13 @@
 mod relay;
 
 use relay::World;
-use roost_client::view::ConversationState;
+use roost_client::view::{ConversationState, MessageState};
 use roost_client::{Command, Notice, Trouble};
 use roost_mls::limit;
 use roost_wire::api::Verdict;
 use roost_wire::link::InviteLink;
 use roost_wire::log::{EntryKind, InboxItem};
-use roost_wire::{Blob, Epoch, GroupId, Seq};
+use roost_wire::{Blob, Epoch, ErrorCode, GroupId, Seq};
 
 #[test]
 fn a_welcome_for_a_group_that_is_there_is_refused_and_the_group_goes_on() {
@@ -209,6 +209,24 @@ fn the_server_cannot_exchange_the_names_of_people_who_were_met() {
     assert_eq!(core.conversation(&with_ben).unwrap().title, "Ben");
     for (account, name) in [ben, cleo].iter().zip(&names) {
         assert_eq!(core.person(account).unwrap().name, *name);
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_failed_is_said_again() {
+    for code in [ErrorCode::Internal, ErrorCode::NotSignedIn] {
+        let mut world = World::with(&["Ada", "Ben"]);
+        let group = world.direct(0, 1);
+        world.say(0, group, "heard?");
+        world.sync(0);
+        assert!(world.sync_until(1, "/acks"));
+        world.relay.refuse_next.push(code);
+        world.run();
+
+        world.settle();
+
+        let state = world.messages(0, group)[0].state.clone();
+        assert_eq!(state, MessageState::Delivered, "{code:?}");
     }
 }
 

@@ -288,6 +288,37 @@ fn everybody_learns_when_everybody_has_it() {
 }
 
 #[test]
+fn a_group_that_fails_does_not_keep_others_from_being_acknowledged() {
+    let (mut home, [mut ada, mut ben, mut cy], [mut ada_in, ..]) = three();
+    let broken = ben.found(&home, 8).id;
+    let said = ada_in.says(&home, &ada, "hi");
+    home.spoil(broken.as_bytes());
+    home.restart();
+    for person in [&mut ada, &mut ben, &mut cy] {
+        person.sign_in(&home).unwrap();
+    }
+    let cursor = |group| frame::Cursor {
+        group,
+        seq: said.seq,
+    };
+    let asked = |cursors| Acknowledge {
+        cursors: List::new(cursors).unwrap(),
+        inbox: InboxSeq::new(0),
+        state: StateCounter::new(1),
+    };
+
+    for person in [&ada, &cy] {
+        let one = asked(vec![cursor(ada_in.id)]);
+        person.call(&home, &one).unwrap();
+    }
+    let both = asked(vec![cursor(broken), cursor(ada_in.id)]);
+    ben.call(&home, &both).unwrap_err();
+
+    let page = ada.log(&home, ada_in.id, 1).unwrap();
+    assert_eq!(page.delivered, said.seq);
+}
+
+#[test]
 fn whoever_asks_whether_the_server_is_there_is_answered() {
     let (home, [ada, ..], _) = three();
     let mut line = ada.connect(&home, &[]);

@@ -72,6 +72,11 @@ impl Socket {
         request
     }
 
+    /// The server lost what it was told.
+    pub(super) fn forget_acknowledged(&mut self) {
+        self.acked_inbox = InboxSeq::default();
+    }
+
     /// By when something must have been heard, or the server is asked.
     pub(super) fn next_check(&self) -> Option<Moment> {
         match (self.state, self.asked) {
@@ -294,7 +299,7 @@ impl Core {
                 socket.is_live() && (waited || socket.unacknowledged >= limit::ACK_EVENTS)
             }
         };
-        if !due {
+        if !due || !self.net.is_ready_for(&Call::Acks, turn.now) {
             return;
         }
         self.net.socket.ack_at = None;
@@ -320,6 +325,14 @@ impl Core {
                 state,
             };
             self.call(Call::Acks, &request, turn);
+        }
+    }
+
+    /// What was acknowledged did not arrive: it is said again.
+    pub(super) fn on_acks_failed(&mut self) {
+        self.net.socket.forget_acknowledged();
+        for conversation in self.conversations.values_mut() {
+            conversation.acknowledged = Seq::NONE;
         }
     }
 
