@@ -165,6 +165,32 @@ fn what_became_of_a_commit_is_reported_after_a_crash_too() {
 }
 
 #[test]
+fn a_device_that_nobody_adds_can_be_added_at_any_time() {
+    let mut world = World::with(&["Ada"]);
+    let ada = world.people[0].device();
+
+    for _ in 0..9 {
+        world.pass(7 * 86_400);
+        world.sync(0);
+        assert!(world.relay.has_last_resort(&ada));
+        assert_eq!(world.relay.packages_of(&ada), 32, "none was asked for");
+    }
+}
+
+#[test]
+fn key_packages_that_the_server_refuses_are_put_anew() {
+    let mut world = World::with(&["Ada"]);
+    let ada = world.people[0].device();
+    let asked = InboxItem::RefillKeyPackages { left: 0 };
+    for _ in 0..2 {
+        world.relay.put_inbox(ada, asked.clone());
+        world.settle();
+    }
+    assert!(world.relay.has_last_resort(&ada));
+    assert_eq!(world.relay.packages_of(&ada), 32);
+}
+
+#[test]
 fn who_was_added_by_somebody_else_meanwhile_is_no_hindrance_to_adding_the_others() {
     let mut world = World::with(&["Ada", "Ben", "Cleo", "Dora"]);
     let group = world.group(0, "Hikers", &[1]);

@@ -362,7 +362,8 @@ impl Core {
     fn refused(&mut self, call: Call, error: ApiError, turn: &mut Turn<'_>) {
         match call {
             Call::About | Call::Challenge | Call::Ticket | Call::People => {}
-            Call::KeyPackages | Call::Memberships | Call::Inbox | Call::Acks => {}
+            Call::Memberships | Call::Inbox | Call::Acks => {}
+            Call::KeyPackages => self.on_key_packages_refused(&error),
             Call::Renew => {}
             Call::Account(account) => self.on_account_refused(&account, &error),
             Call::Rotate => self.on_rotation_refused(&error, turn),

@@ -368,12 +368,18 @@ impl Relay {
                 .validate_key_package(package.as_bytes(), self.now)
                 .unwrap();
         }
-        let kept = self.packages.entry(from).or_default();
+        let mut kept = self.packages.remove(&from).unwrap_or_default();
         if put.replace {
             kept.clear();
         }
+        let room = limit::KEY_PACKAGES_MAX - kept.len();
+        if put.one_time.as_slice().len() > room {
+            self.packages.insert(from, kept);
+            return Err(ApiError::new(ErrorCode::Refused, "too many"));
+        }
         kept.extend(put.one_time.into_vec());
         let one_time = u32::try_from(kept.len()).unwrap();
+        self.packages.insert(from, kept);
         if let Some(package) = put.last_resort {
             self.last_resort.insert(from, package);
         }
@@ -789,6 +795,21 @@ impl Relay {
             .unwrap()
             .roster()
             .unwrap()
+    }
+
+    /// How many one-time key packages are kept for a device.
+    pub fn packages_of(&self, device: &DeviceId) -> usize {
+        self.packages.get(device).map_or(0, Vec::len)
+    }
+
+    /// Whether a device can be added by its last resort.
+    pub fn has_last_resort(&self, device: &DeviceId) -> bool {
+        self.last_resort.get(device).is_some_and(|package| {
+            let package = package.as_bytes();
+            Observer::new()
+                .validate_key_package(package, self.now)
+                .is_ok()
+        })
     }
 
     /// Nobody can be added by a one-time key package of this device any more.
