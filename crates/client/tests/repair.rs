@@ -10,7 +10,9 @@
 mod relay;
 
 use relay::World;
-use roost_client::view::{ConversationKind, ConversationState, EventKind, ThreadItem};
+use roost_client::view::{
+    Connection, ConversationKind, ConversationState, EventKind, ThreadItem,
+};
 use roost_client::{Command, Core, Input, Trouble};
 use roost_wire::frame::ServerFrame;
 use roost_wire::log::{EntryKind, InboxItem};
@@ -380,6 +382,31 @@ fn a_restored_server_leads_to_new_leaves_and_talking_goes_on() {
 
     assert_eq!(world.texts(0, group), ["before", "after"]);
     assert_eq!(world.texts(1, group), ["before", "after"]);
+}
+
+#[test]
+fn the_inbox_of_a_restored_server_is_read_from_its_beginning() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let backup = world.relay.clone();
+    let ben = world.people[1].device();
+    for name in ["a", "b", "c"] {
+        world.group(0, name, &[1]);
+    }
+    assert_eq!(world.relay.inbox_of(&ben).len(), 3);
+    world.tell(1, Command::Connect);
+    world.run();
+
+    world.relay.restore(backup);
+    world.drop_socket(1);
+    world.run();
+    assert_eq!(world.people[1].core.connection(), Connection::Online);
+    world.relay.use_up_packages(&ben);
+    let refill = InboxItem::RefillKeyPackages { left: 0 };
+    world.relay.put_inbox(ben, refill);
+    world.run();
+
+    assert_eq!(world.relay.inbox_of(&ben).len(), 1);
+    assert_eq!(world.relay.packages_of(&ben), 32);
 }
 
 #[test]

@@ -319,6 +319,28 @@ fn a_group_that_fails_does_not_keep_others_from_being_acknowledged() {
 }
 
 #[test]
+fn an_inbox_place_from_before_a_restore_forgets_nothing() {
+    let (home, [_, ben, _], _) = three();
+    let after = InboxSeq::new(0);
+    let waiting = |home: &Home| ben.call(home, &FetchInbox { after }).unwrap().items;
+    let acknowledge = |place: u64| {
+        let asked = Acknowledge {
+            cursors: List::default(),
+            inbox: InboxSeq::new(place),
+            state: StateCounter::new(1),
+        };
+        ben.call(&home, &asked).unwrap();
+    };
+    let before = waiting(&home);
+    let head = before.as_slice().last().unwrap().seq;
+
+    acknowledge(head.get() + 1);
+    assert_eq!(waiting(&home), before);
+    acknowledge(head.get());
+    assert!(waiting(&home).as_slice().is_empty());
+}
+
+#[test]
 fn whoever_asks_whether_the_server_is_there_is_answered() {
     let (home, [ada, ..], _) = three();
     let mut line = ada.connect(&home, &[]);

@@ -187,6 +187,16 @@ impl Core {
         turn.notify(Notice::ConnectionChanged);
     }
 
+    /// What was said in greeting is not so: a new socket follows.
+    pub(super) fn greet_anew(&mut self, turn: &mut Turn<'_>) {
+        if self.net.socket.state != State::Closed {
+            turn.effects.push(Effect::CloseSocket);
+            self.lose_socket();
+            let jitter = turn.below(1_000);
+            self.net.unreachable(turn.now, jitter);
+        }
+    }
+
     /// Forgets the socket: what was submitted on it is submitted again.
     pub(super) fn lose_socket(&mut self) {
         let acked_inbox = self.net.socket.acked_inbox;

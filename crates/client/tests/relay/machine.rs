@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub const SETUP: [u8; 16] = [9; 16];
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Group {
     observed: Option<ObservedGroup>,
     log: Vec<LogEntry>,
@@ -31,12 +31,14 @@ struct Device {
     credential: Vec<u8>,
 }
 
+#[derive(Clone)]
 struct Invite {
     create: CreateInvite,
     inviter: Option<AccountId>,
 }
 
 /// All of the server's state.
+#[derive(Clone)]
 pub struct Relay {
     pub key: ServerKey,
     pub now: Seconds,
@@ -122,6 +124,15 @@ impl Relay {
             states: BTreeMap::new(),
             sockets: BTreeMap::new(),
         }
+    }
+
+    /// Goes on from an earlier state, as after the import of a backup.
+    pub fn restore(&mut self, backup: Self) {
+        let (now, incarnation) = (self.now, self.incarnation.get() + 1);
+        *self = backup;
+        self.now = now;
+        self.incarnation = Incarnation::new(incarnation);
+        self.sockets.clear();
     }
 
     pub fn answer(&mut self, call: &HttpCall) -> HttpReply {
