@@ -256,6 +256,35 @@ fn an_acknowledgement_that_failed_is_said_again() {
     }
 }
 
+#[test]
+fn a_deletion_and_a_name_that_the_server_refuses_are_undone_and_told() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.group(0, "Hikers", &[1]);
+    let message = world.say(0, group, "stays");
+    world.settle();
+    world.items(0, group);
+    let title = |world: &World| world.people[0].core.conversation(&group).unwrap().title;
+    let failures = |world: &World| {
+        let notices = world.people[0].notices.iter();
+        let failed = |notice: &&Notice| matches!(notice, Notice::Failed { .. });
+        notices.filter(failed).count()
+    };
+
+    world.tell(0, Command::Delete { group, message });
+    world.relay.refuse_message = Some(ErrorCode::Refused);
+    world.sync(0);
+    assert_eq!(world.texts(0, group), ["stays"]);
+    assert_eq!(failures(&world), 1);
+
+    let name = "Bikers".to_owned();
+    world.tell(0, Command::Rename { group, name });
+    assert_eq!(title(&world), "Bikers");
+    world.relay.refuse_message = Some(ErrorCode::Refused);
+    world.sync(0);
+    assert_eq!(title(&world), "Hikers");
+    assert_eq!(failures(&world), 2);
+}
+
 fn commits_in(world: &World, group: &GroupId) -> usize {
     let entries = world.relay.entries(group).iter();
     entries

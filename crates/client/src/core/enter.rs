@@ -9,7 +9,7 @@ use super::net::Call;
 use super::turn::Turn;
 use crate::group::{Bundle, Entered, Leaf};
 use crate::notice::Notice;
-use crate::record::{EventRecord, Kind, Stage};
+use crate::record::{EventRecord, Kind, Stage, TimelineRecord};
 use crate::repair::Trouble;
 use roost_mls::{GroupKind, InviteSecret, JoinGrant, JoinProof, limit};
 use roost_wire::api::{Accepted, FetchGroupInfo, FetchTree, GroupInfoBundle, SubmitCommit, Tree};
@@ -240,6 +240,10 @@ impl Core {
         let by_link = record.invitation.take().is_some();
         let passed_over = std::mem::take(&mut record.passed_over);
         let skipped = again && (passed_over || seq.get() > record.cursor.get().saturating_add(1));
+        let went_back = record.has_read(seq).then_some(record.delivered);
+        if went_back.is_some() {
+            record.start_log(seq);
+        }
         let strangers = strangers(&record.members, &entered.leaves, me);
         record.stage = Stage::Live;
         record.cursor = seq;
@@ -265,10 +269,14 @@ impl Core {
         conversation.fetch = false;
         conversation.caught_up = false;
         conversation.followed = false;
+        conversation.acknowledged = Seq::NONE;
         conversation.undecryptable = 0;
         conversation.signal_keys.clear();
         if skipped || !again {
             self.forget_heard(group);
+        }
+        if let Some(delivered) = went_back {
+            self.append(group, TimelineRecord::LogWentBack(delivered));
         }
         self.resume_outbox(group, entered.epoch);
         self.begin_watch(group, &entered.leaves, now);
@@ -284,7 +292,7 @@ impl Core {
         if let Some(event) = event {
             self.append_event(group, event, Some(seq), now);
         }
-        self.meet_strangers(group, &strangers, seq, now);
+        self.meet_strangers(group, &strangers, seq, turn);
         turn.notify(Notice::ConversationsChanged);
     }
 
@@ -303,7 +311,7 @@ impl Core {
         self.set_entry(group, None);
         self.set_welcome(group, None);
         self.drop_intents(group);
-        self.fail_outbox(group, "You are no longer in this conversation.");
+        self.fail_outbox(group, "You are no longer in this conversation.", turn);
         self.tell_of_a_hole(group, turn);
         if let Some(conversation) = self.change(group) {
             conversation.record.refused = None;
