@@ -1,7 +1,7 @@
 //! `roost export` and `roost import`: all data as one file, free of the engine.
 //!
 //! An export holds what the data folder holds: ciphertext, accounts, rosters and the server's own
-//! key. An import is a new incarnation: clients then check their groups instead of trusting that
+//! key. An import is a new incarnation: clients then enter their groups anew instead of trusting that
 //! nothing happened since.
 
 use crate::boot;

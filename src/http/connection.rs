@@ -211,7 +211,8 @@ impl Connection {
                 } => self.submit(request, message, began, now),
                 Output::Acknowledge(asked) => {
                     if self.may(Kind::Request, now) {
-                        // What is not noted now is said again with the next acknowledgement.
+                        // What is not noted now is said again when the group moves on, and by the
+                        // next `Hello`, which names every place.
                         let _ = acknowledge::take(&self.app, &self.caller, &asked).await;
                     }
                 }

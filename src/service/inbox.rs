@@ -121,7 +121,8 @@ impl Inboxes {
         })
     }
 
-    /// Forgets items up to a place: the device has stored them.
+    /// Forgets items up to a place: the device has stored them. A place that was never given is
+    /// from before the server was restored: it says nothing of what waits now.
     ///
     /// # Errors
     /// Only the store's.
@@ -130,6 +131,11 @@ impl Inboxes {
         device: &DeviceId,
         upto: InboxSeq,
     ) -> Result<(), DirectoryError> {
+        let part = key::device(device);
+        let head = self.house.store.get(&part, of_device::INBOX_HEAD).await?;
+        if upto > unpack_some::<InboxSeq>(head)?.unwrap_or_default() {
+            return Ok(());
+        }
         let end = of_device::inbox(upto.next());
         let range = KeyRange::between(of_device::INBOX, end);
         self.forget(device, range, |_| true).await

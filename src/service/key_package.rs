@@ -83,17 +83,19 @@ impl KeyPackages {
     ) -> Result<KeyPackageCount, DirectoryError> {
         let mut batch = Batch::new().delete(of_device::REFILL_ASKED);
         let part = key::device(&from.device);
-        let kept = self.kept(&from.device).await?;
-        if asked.replace {
-            batch = kept
-                .iter()
-                .fold(batch, |batch, (row_key, _)| batch.delete(row_key.clone()));
+        let (kept, over): (Vec<_>, Vec<_>) = self
+            .kept(&from.device)
+            .await?
+            .into_iter()
+            .partition(|(_, row)| !asked.replace && now < row.not_after);
+        for (row_key, _) in over {
+            batch = batch.delete(row_key);
         }
-        let mut count = if asked.replace { 0 } else { kept.len() };
+        let mut count = kept.len();
         for package in asked.one_time.as_slice() {
             let summary = validate(from, package, now)?;
             let row_key = of_device::package(summary.suite.raw_value(), &summary.reference);
-            let is_new = asked.replace || !kept.iter().any(|(kept, _)| *kept == row_key);
+            let is_new = !kept.iter().any(|(kept, _)| *kept == row_key);
             count = count.saturating_add(usize::from(is_new));
             batch = batch.put(row_key, pack(&row(&summary, package)));
         }
@@ -157,7 +159,7 @@ impl KeyPackages {
         Ok(Outcome::new(reply, deliveries))
     }
 
-    /// Hands out one one-time package, and asks the device for more when few are left.
+    /// Hands out one one-time package, and asks the device for more when few or none are left.
     async fn take(
         &self,
         device: &DeviceId,
@@ -174,23 +176,24 @@ impl KeyPackages {
             let chosen = good
                 .iter()
                 .find(|(row_key, _)| row_key.starts_with(&of_suite));
-            let Some((row_key, row)) = chosen else {
-                return Ok(None);
-            };
-            let mut batch = Batch::new()
-                .present(row_key.clone())
-                .delete(row_key.clone());
+            let mut batch = Batch::new();
             for (row_key, _) in over {
                 batch = batch.delete(row_key.clone());
             }
-            let left = good.len().saturating_sub(1);
+            if let Some((row_key, _)) = chosen {
+                batch = batch.present(row_key.clone()).delete(row_key.clone());
+            }
+            let left = good.len().saturating_sub(usize::from(chosen.is_some()));
             let (batch, asked) = self.refill(device, batch, left, now).await?;
+            if batch.ops().is_empty() {
+                return Ok(None);
+            }
             match self.house.store.commit(&part, batch).await {
                 Ok(_) => {
                     if asked {
                         deliveries.push(Delivery::Inbox { device: *device });
                     }
-                    return Ok(Some(row.package.clone()));
+                    return Ok(chosen.map(|(_, row)| row.package.clone()));
                 }
                 Err(Error::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),

@@ -73,6 +73,7 @@ impl Live {
                     self.follows.insert(cursor.group, Follow::from(cursor.seq));
                 }
             }
+            ClientFrame::Ping => send(&ServerFrame::Pong, out),
         }
     }
 
@@ -132,11 +133,8 @@ impl Live {
             Found::Page(page) => self.on_page(group, page, out),
             Found::Gap { tail } => self.end(group, &ServerFrame::Gap { group, tail }, out),
             Found::Nothing => self.end(group, &ServerFrame::Gone { group }, out),
-            Found::Failed => {
-                if let Some(follow) = self.follows.get_mut(&group) {
-                    follow.behind = false;
-                }
-            }
+            // Nothing else would make it read again: the client comes back with its cursors.
+            Found::Failed => out.push(Output::Close),
         }
     }
 
@@ -144,7 +142,10 @@ impl Live {
     pub fn on_inbox(&mut self, page: Option<InboxPage>, out: &mut Vec<Output>) {
         self.reading = false;
         self.inbox_behind = false;
-        let Some(page) = page else { return };
+        let Some(page) = page else {
+            out.push(Output::Close);
+            return;
+        };
         self.inbox_behind = page.more;
         for row in page.items.into_vec() {
             if row.seq <= self.inbox_sent {
@@ -369,6 +370,20 @@ mod tests {
         live.on_frame(hello, &mut out);
 
         assert_eq!(out, [Output::Close]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_the_connection_so_that_the_client_comes_back() {
+        for fail in [
+            |live: &mut Live, out: &mut _| live.on_log(GROUP, Found::Failed, out),
+            |live: &mut Live, out: &mut _| live.on_inbox(None, out),
+        ] {
+            let (mut live, mut out) = (live(0, 1), Vec::new());
+
+            fail(&mut live, &mut out);
+
+            assert_eq!(out, [Output::Close]);
+        }
     }
 
     #[test]

@@ -295,6 +295,20 @@ impl ConversationRecord {
     pub(crate) fn is_absent(&self, account: &AccountId) -> bool {
         self.absent.iter().any(|absent| absent.account == *account)
     }
+
+    /// Whether this device has had an entry of this number. A new one with such a number is of
+    /// another log.
+    pub(crate) fn has_read(&self, seq: Seq) -> bool {
+        seq > Seq::NONE && seq <= self.cursor
+    }
+
+    /// The server was restored from a backup, and this device is in the log again since `seq`:
+    /// what was said of the earlier log by its numbers is over.
+    pub(crate) fn start_log(&mut self, seq: Seq) {
+        self.delivered = Seq::NONE;
+        self.read_upto = seq;
+        self.unread.clear();
+    }
 }
 
 /// Another account and its pinned key.
@@ -323,6 +337,10 @@ pub(crate) struct PersonRecord {
     /// When this device learnt of the last change of key, by the server's clock.
     #[n(8)]
     pub rotated_at: Option<Seconds>,
+    /// The name was seen in a credential under the pinned key: the server's word does not change
+    /// it.
+    #[cbor(n(9), default)]
+    pub attested: bool,
 }
 
 /// A key that was replaced.
@@ -527,6 +545,10 @@ pub(crate) enum TimelineRecord {
         #[n(2)]
         time: Seconds,
     },
+    /// The server was restored from a backup: its log went back, and what follows stands behind
+    /// what is above, whatever its number. The old log was delivered up to this place.
+    #[n(6)]
+    LogWentBack(#[n(0)] Seq),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -1,5 +1,5 @@
-//! What can go wrong inside a group: every failure has a name, is counted, and is repaired without
-//! the person.
+//! What can go wrong inside a group: every failure has a name and is counted. What can be repaired
+//! is, without the person.
 
 use std::collections::BTreeMap;
 

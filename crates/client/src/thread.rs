@@ -88,6 +88,9 @@ impl Thread {
 
     /// Takes a row that was just appended.
     pub(crate) fn append(&mut self, index: u64, row: TimelineRecord) {
+        if matches!(row, TimelineRecord::LogWentBack(_)) {
+            self.delivered = Seq::NONE;
+        }
         self.folded.apply(&row, &self.me);
         self.rows.insert(index, row);
         self.is_stale = true;
@@ -163,7 +166,10 @@ impl Thread {
         match (&message.failed, message.seq) {
             _ if message.sender != self.me => MessageState::Received,
             (Some(reason), None) => MessageState::Failed(reason.clone()),
-            (_, Some(seq)) if seq <= self.delivered => MessageState::Delivered,
+            _ if message.delivered => MessageState::Delivered,
+            (_, Some(seq)) if message.log == self.folded.log() && seq <= self.delivered => {
+                MessageState::Delivered
+            }
             (_, Some(_)) => MessageState::Stored,
             (None, None) => MessageState::Sending,
         }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use relay::World;
 use roost_client::view::{Connection, MessageState};
 use roost_client::{CallId, Command, Core, HttpReply, Input, Moment, Notice, Unreachable};
-use roost_wire::ErrorCode;
+use roost_wire::{ErrorCode, GroupId};
 
 #[test]
 fn messages_flow_over_the_socket_and_show_as_delivered() {
@@ -359,6 +359,67 @@ fn a_request_to_be_linked_that_waits_for_a_person_keeps_no_sync_waiting() {
 
     assert_eq!(settled(&world, phone), 1);
     assert!(world.people[phone].core.is_joining(), "the request stands");
+}
+
+#[test]
+fn a_line_that_died_without_a_word_is_found_out_and_replaced() {
+    let (mut world, group) = with_a_dead_line();
+    world.pass(46);
+    world.tick(0);
+    world.run();
+    world.pass(16);
+    world.tick(0);
+    world.run();
+
+    assert_eq!(world.people[0].core.connection(), Connection::Online);
+    assert_eq!(world.texts(0, group), ["are you there?"]);
+}
+
+#[test]
+fn whoever_wants_a_connection_does_not_trust_a_silent_one() {
+    let (mut world, group) = with_a_dead_line();
+    world.tell(0, Command::Connect);
+    world.run();
+
+    assert_eq!(world.people[0].core.connection(), Connection::Online);
+    assert_eq!(world.texts(0, group), ["are you there?"]);
+}
+
+#[test]
+fn a_quiet_line_stays() {
+    let mut world = World::with(&["Ada"]);
+    go_live(&mut world);
+    let changes = |world: &World| {
+        let notices = world.people[0].notices.iter();
+        let changed = |notice: &&Notice| **notice == Notice::ConnectionChanged;
+        notices.filter(changed).count()
+    };
+    let before = changes(&world);
+
+    for _ in 0..50 {
+        world.pass(20);
+        world.tick(0);
+        world.run();
+    }
+
+    assert_eq!(world.people[0].core.connection(), Connection::Online);
+    assert_eq!(changes(&world), before);
+}
+
+/// The first person's line died, and something was said since.
+fn with_a_dead_line() -> (World, GroupId) {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    world.tell(0, Command::Connect);
+    world.run();
+    let ada = world.people[0].device();
+    world.relay.cut.insert(ada);
+    world.say(1, group, "are you there?");
+    world.tell(1, Command::SyncOnce);
+    world.run_without_time();
+    assert_eq!(world.people[0].core.connection(), Connection::Online);
+    assert!(world.texts(0, group).is_empty());
+    (world, group)
 }
 
 fn settled(world: &World, at: usize) -> usize {

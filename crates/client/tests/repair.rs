@@ -10,7 +10,9 @@
 mod relay;
 
 use relay::World;
-use roost_client::view::{ConversationKind, ConversationState, EventKind, ThreadItem};
+use roost_client::view::{
+    Connection, ConversationKind, ConversationState, EventKind, MessageState, ThreadItem,
+};
 use roost_client::{Command, Core, Input, Trouble};
 use roost_wire::frame::ServerFrame;
 use roost_wire::log::{EntryKind, InboxItem};
@@ -366,20 +368,70 @@ fn a_device_signs_in_however_often_it_was_refused_before() {
 fn a_restored_server_leads_to_new_leaves_and_talking_goes_on() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    world.say(0, group, "before");
+    let backup = world.relay.clone();
+    let kept = backup.entries(&group).len();
+    for text in ["one", "two", "three"] {
+        world.say(0, group, text);
+    }
     world.settle();
+    let upto = world.messages(1, group)[2].seq.unwrap();
+    world.tell(1, Command::MarkRead { group, upto });
 
-    world.relay.incarnation = Incarnation::new(2);
+    world.relay.restore(backup);
     for person in &mut world.people {
         person.restart();
     }
     world.settle();
     world.settle();
-    world.say(1, group, "after");
-    world.settle();
+    let since = &world.relay.entries(&group)[kept..];
+    let anew = since.iter().filter(|entry| entry.kind == EntryKind::Commit);
+    assert_eq!(anew.count(), 2, "each of the two has a new leaf");
 
-    assert_eq!(world.texts(0, group), ["before", "after"]);
-    assert_eq!(world.texts(1, group), ["before", "after"]);
+    world.say(0, group, "after");
+    world.sync(0);
+    assert_eq!(state_of(&mut world, "after"), MessageState::Stored);
+    world.settle();
+    for text in ["one", "two", "three", "after"] {
+        assert_eq!(
+            state_of(&mut world, text),
+            MessageState::Delivered,
+            "{text}"
+        );
+    }
+    for at in 0..2 {
+        assert_eq!(world.texts(at, group), ["one", "two", "three", "after"]);
+    }
+    let after = world.messages(1, group)[3].seq.unwrap();
+    assert!(after <= upto, "its number was another's before");
+    let unread = |world: &World| world.people[1].core.conversation(&group).unwrap().unread;
+    assert_eq!(unread(&world), 1);
+    world.tell(1, Command::MarkRead { group, upto: after });
+    assert_eq!(unread(&world), 0);
+}
+
+#[test]
+fn the_inbox_of_a_restored_server_is_read_from_its_beginning() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let backup = world.relay.clone();
+    let ben = world.people[1].device();
+    for name in ["a", "b", "c"] {
+        world.group(0, name, &[1]);
+    }
+    assert_eq!(world.relay.inbox_of(&ben).len(), 3);
+    world.tell(1, Command::Connect);
+    world.run();
+
+    world.relay.restore(backup);
+    world.drop_socket(1);
+    world.run();
+    assert_eq!(world.people[1].core.connection(), Connection::Online);
+    world.relay.use_up_packages(&ben);
+    let refill = InboxItem::RefillKeyPackages { left: 0 };
+    world.relay.put_inbox(ben, refill);
+    world.run();
+
+    assert_eq!(world.relay.inbox_of(&ben).len(), 1);
+    assert_eq!(world.relay.packages_of(&ben), 32);
 }
 
 #[test]
@@ -507,6 +559,14 @@ fn a_profile_of_a_newer_version_is_refused_and_an_empty_one_is_fresh() {
     assert!(Core::open([]).unwrap().me().is_none());
     world.people[0].restart();
     assert!(world.people[0].core.me().is_some());
+}
+
+/// How far a text of the first person has got.
+fn state_of(world: &mut World, text: &str) -> MessageState {
+    let group = world.people[0].opened();
+    let mut messages = world.messages(0, group).into_iter();
+    let message = messages.find(|message| message.text == text);
+    message.unwrap().state
 }
 
 fn swap_last(world: &mut World, group: &GroupId, body: Vec<u8>) {

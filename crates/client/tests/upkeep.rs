@@ -10,13 +10,13 @@
 mod relay;
 
 use relay::World;
-use roost_client::view::ConversationState;
+use roost_client::view::{ConversationState, MessageState};
 use roost_client::{Command, Notice, Trouble};
 use roost_mls::limit;
 use roost_wire::api::Verdict;
 use roost_wire::link::InviteLink;
 use roost_wire::log::{EntryKind, InboxItem};
-use roost_wire::{Blob, Epoch, GroupId, Seq};
+use roost_wire::{Blob, Epoch, ErrorCode, GroupId, Seq};
 
 #[test]
 fn a_welcome_for_a_group_that_is_there_is_refused_and_the_group_goes_on() {
@@ -162,6 +162,127 @@ fn what_became_of_a_commit_is_reported_after_a_crash_too() {
     let of_ben: Vec<_> = reports.filter(|(who, ..)| *who == ben).collect();
     assert_eq!(of_ben.len(), 1, "{of_ben:?}");
     assert_eq!(of_ben[0].2, Verdict::Merged);
+}
+
+#[test]
+fn a_device_that_nobody_adds_can_be_added_at_any_time() {
+    let mut world = World::with(&["Ada"]);
+    let ada = world.people[0].device();
+
+    for _ in 0..9 {
+        world.pass(7 * 86_400);
+        world.sync(0);
+        assert!(world.relay.has_last_resort(&ada));
+        assert_eq!(world.relay.packages_of(&ada), 32, "none was asked for");
+    }
+}
+
+#[test]
+fn key_packages_that_the_server_refuses_are_put_anew() {
+    let mut world = World::with(&["Ada"]);
+    let ada = world.people[0].device();
+    let asked = InboxItem::RefillKeyPackages { left: 0 };
+    for _ in 0..2 {
+        world.relay.put_inbox(ada, asked.clone());
+        world.settle();
+    }
+    assert!(world.relay.has_last_resort(&ada));
+    assert_eq!(world.relay.packages_of(&ada), 32);
+}
+
+#[test]
+fn who_was_added_by_somebody_else_meanwhile_is_no_hindrance_to_adding_the_others() {
+    let mut world = World::with(&["Ada", "Ben", "Cleo", "Dora"]);
+    let group = world.group(0, "Hikers", &[1]);
+    let (cleo, dora) = (world.people[2].account(), world.people[3].account());
+    world.tell(0, Command::Connect);
+    world.run();
+
+    let accounts = vec![cleo, dora];
+    world.tell(0, Command::AddMembers { group, accounts });
+    assert!(world.perform_until(0, "/claim"));
+    world.perform_next(0);
+    assert!(
+        world.perform_until(0, "/claim"),
+        "one is claimed, one is not"
+    );
+    let accounts = vec![cleo];
+    world.tell(1, Command::AddMembers { group, accounts });
+    world.sync_until(1, "/nowhere");
+    world.deliver(0);
+    world.run();
+    world.settle();
+
+    assert_eq!(world.relay.roster(&group).len(), 4);
+    let failed = |notice: &Notice| matches!(notice, Notice::Failed { .. });
+    assert!(!world.people[0].notices.iter().any(failed));
+}
+
+#[test]
+fn the_server_cannot_exchange_the_names_of_people_who_were_met() {
+    let mut world = World::with(&["Ada", "Ben", "Cleo"]);
+    let (ben, cleo) = (world.people[1].account(), world.people[2].account());
+    let with_ben = world.direct(0, 1);
+    world.group(0, "Hikers", &[1, 2]);
+    let names = [ben, cleo].map(|account| world.relay.people[&account].name.clone());
+    world.relay.people.get_mut(&ben).unwrap().name = names[1].clone();
+    world.relay.people.get_mut(&cleo).unwrap().name = names[0].clone();
+
+    world.tell(0, Command::RefreshPeople);
+    world.sync(0);
+
+    let core = &world.people[0].core;
+    assert_eq!(core.conversation(&with_ben).unwrap().title, "Ben");
+    for (account, name) in [ben, cleo].iter().zip(&names) {
+        assert_eq!(core.person(account).unwrap().name, *name);
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_failed_is_said_again() {
+    for code in [ErrorCode::Internal, ErrorCode::NotSignedIn] {
+        let mut world = World::with(&["Ada", "Ben"]);
+        let group = world.direct(0, 1);
+        world.say(0, group, "heard?");
+        world.sync(0);
+        assert!(world.sync_until(1, "/acks"));
+        world.relay.refuse_next.push(code);
+        world.run();
+
+        world.settle();
+
+        let state = world.messages(0, group)[0].state.clone();
+        assert_eq!(state, MessageState::Delivered, "{code:?}");
+    }
+}
+
+#[test]
+fn a_deletion_and_a_name_that_the_server_refuses_are_undone_and_told() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.group(0, "Hikers", &[1]);
+    let message = world.say(0, group, "stays");
+    world.settle();
+    world.items(0, group);
+    let title = |world: &World| world.people[0].core.conversation(&group).unwrap().title;
+    let failures = |world: &World| {
+        let notices = world.people[0].notices.iter();
+        let failed = |notice: &&Notice| matches!(notice, Notice::Failed { .. });
+        notices.filter(failed).count()
+    };
+
+    world.tell(0, Command::Delete { group, message });
+    world.relay.refuse_message = Some(ErrorCode::Refused);
+    world.sync(0);
+    assert_eq!(world.texts(0, group), ["stays"]);
+    assert_eq!(failures(&world), 1);
+
+    let name = "Bikers".to_owned();
+    world.tell(0, Command::Rename { group, name });
+    assert_eq!(title(&world), "Bikers");
+    world.relay.refuse_message = Some(ErrorCode::Refused);
+    world.sync(0);
+    assert_eq!(title(&world), "Hikers");
+    assert_eq!(failures(&world), 2);
 }
 
 fn commits_in(world: &World, group: &GroupId) -> usize {

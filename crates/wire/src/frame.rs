@@ -76,6 +76,10 @@ pub enum ClientFrame {
         #[n(0)]
         cursor: Cursor,
     },
+    /// Are you there? Answered by `Pong`. Script in a browser does not see the WebSocket's own
+    /// pings, and a dead connection looks the same to it as a quiet one.
+    #[n(6)]
+    Ping,
 }
 
 /// From the server.
@@ -154,6 +158,9 @@ pub enum ServerFrame {
         #[n(0)]
         group: GroupId,
     },
+    /// Answers `Ping`.
+    #[n(10)]
+    Pong,
 }
 
 /// The answer to a submission.
@@ -211,6 +218,14 @@ mod tests {
 
         assert_eq!(ClientFrame::parse(&frame.to_bytes()).unwrap(), frame);
         assert_eq!(ServerFrame::parse(&answer.to_bytes()).unwrap(), answer);
+    }
+
+    #[test]
+    fn signs_of_life_round_trip() {
+        let (ping, pong) = (ClientFrame::Ping.to_bytes(), ServerFrame::Pong.to_bytes());
+
+        assert_eq!(ClientFrame::parse(&ping), Ok(ClientFrame::Ping));
+        assert_eq!(ServerFrame::parse(&pong), Ok(ServerFrame::Pong));
     }
 
     #[test]

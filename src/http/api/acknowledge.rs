@@ -12,13 +12,19 @@ pub async fn post(call: &Incoming<'_>) -> Reply<Done> {
     take(call.app, &from, &asked).await
 }
 
-/// The same by WebSocket.
+/// The same by WebSocket. What fails for one group does not stop the others.
 pub async fn take(app: &App, from: &Caller, asked: &Acknowledge) -> Reply<Done> {
+    let mut failed = None;
     for cursor in asked.cursors.as_slice() {
-        let deliveries = app.groups.acknowledge(from, cursor).await?;
-        app.deliver(deliveries);
+        match app.groups.acknowledge(from, cursor).await {
+            Ok(deliveries) => app.deliver(deliveries),
+            Err(error) => failed = Some(error),
+        }
     }
     app.inboxes.acknowledge(&from.device, asked.inbox).await?;
     app.devices.note_state(&from.device, asked.state).await?;
-    Ok(Done {})
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(Done {}),
+    }
 }

@@ -5,11 +5,14 @@
 //! inner store holds then is what a restart finds.
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
+use roost::service::Identity;
 use roost_store::{
     Batch, Deleted, Direction, KeyRange, Limit, MemoryStore, Page, Part, Receipt, Result, Store,
     Versioned,
 };
 use std::future::pending;
+use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shared by the server of the day and the world that kills it.
@@ -65,6 +68,34 @@ impl FragileStore {
             disk: Arc::clone(&self.disk),
             fuse: Arc::default(),
         }
+    }
+
+    /// What the disk holds now, as `roost export` writes it.
+    ///
+    /// # Panics
+    /// If the process died.
+    #[must_use]
+    pub fn export(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        let exported = roost_store::export(&*self.disk, &mut file).now_or_never();
+        exported.expect("memory does not wait").expect("it exports");
+        file
+    }
+
+    /// A new disk with what `roost import` makes of such a file.
+    ///
+    /// # Panics
+    /// If the file is none.
+    #[must_use]
+    pub fn imported(file: &[u8]) -> Self {
+        let store = Self::new();
+        let work = async {
+            roost_store::import(&*store.disk, Cursor::new(file)).await?;
+            Ok::<_, anyhow::Error>(Identity::renew_incarnation(&*store.disk).await?)
+        };
+        let imported = work.now_or_never();
+        imported.expect("memory does not wait").expect("it imports");
+        store
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Fuse> {
@@ -154,7 +185,6 @@ impl Store for FragileStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::FutureExt;
 
     fn put(store: &FragileStore, key: &str) -> Option<Result<Receipt>> {
         let part = Part::new(b't', b"");

@@ -177,6 +177,18 @@ impl World {
         self.stage().kill_server(down_ms);
     }
 
+    /// All data of the server as one file, as `roost export` writes it.
+    #[must_use]
+    pub fn back_up(&self) -> Vec<u8> {
+        self.stage().server.export()
+    }
+
+    /// The server loses its disk and starts again with `roost import` of a backup.
+    pub fn restore(&self, backup: &[u8]) {
+        self.stage().kill_server(60_000);
+        self.stage().server.replace_disk(backup);
+    }
+
     /// The server will be killed in the commit after so many more.
     pub fn kill_server_in_commit(&self, commits: u64, death: Death) {
         self.stage().server.die_after(commits, death);

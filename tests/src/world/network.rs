@@ -2,10 +2,11 @@
 //!
 //! Owns delays, losses and doubles of requests and the order of frames: requests overtake each
 //! other and anything else, frames of one connection stay in order until it breaks. Knows nothing
-//! of what it carries.
+//! of what it carries but signs of life.
 
 use super::dice::Seeded;
 use roost_client::{CallId, HttpCall, HttpReply, Moment, Unreachable};
+use roost_wire::frame::{ClientFrame, ServerFrame};
 use std::collections::BTreeMap;
 
 /// Names a connection for the whole story.
@@ -80,8 +81,14 @@ pub enum Parcel {
 impl Parcel {
     /// Whether something is still happening, as opposed to a clock that will ring one day.
     #[must_use]
-    pub const fn is_under_way(&self) -> bool {
-        !matches!(self, Self::Wake { .. } | Self::Housekeeping)
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            Self::Wake { .. } | Self::Housekeeping => false,
+            // Signs of life never end.
+            Self::FrameUp { frame, .. } => *frame != ClientFrame::Ping.to_bytes(),
+            Self::FrameDown { frame, .. } => *frame != ServerFrame::Pong.to_bytes(),
+            _ => true,
+        }
     }
 }
 

@@ -81,6 +81,17 @@ impl Server {
         lines.map(|(line, (life, _))| (line, life)).collect()
     }
 
+    /// All data as one file.
+    #[must_use]
+    pub fn export(&self) -> Vec<u8> {
+        self.store.export()
+    }
+
+    /// The disk is gone; the next process finds this file's.
+    pub fn replace_disk(&mut self, file: &[u8]) {
+        self.store = FragileStore::imported(file);
+    }
+
     pub fn die_after(&self, commits: u64, death: Death) {
         self.store.die_after(commits, death);
     }

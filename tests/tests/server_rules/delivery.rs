@@ -288,6 +288,70 @@ fn everybody_learns_when_everybody_has_it() {
 }
 
 #[test]
+fn a_group_that_fails_does_not_keep_others_from_being_acknowledged() {
+    let (mut home, [mut ada, mut ben, mut cy], [mut ada_in, ..]) = three();
+    let broken = ben.found(&home, 8).id;
+    let said = ada_in.says(&home, &ada, "hi");
+    home.spoil(broken.as_bytes());
+    home.restart();
+    for person in [&mut ada, &mut ben, &mut cy] {
+        person.sign_in(&home).unwrap();
+    }
+    let cursor = |group| frame::Cursor {
+        group,
+        seq: said.seq,
+    };
+    let asked = |cursors| Acknowledge {
+        cursors: List::new(cursors).unwrap(),
+        inbox: InboxSeq::new(0),
+        state: StateCounter::new(1),
+    };
+
+    for person in [&ada, &cy] {
+        let one = asked(vec![cursor(ada_in.id)]);
+        person.call(&home, &one).unwrap();
+    }
+    let both = asked(vec![cursor(broken), cursor(ada_in.id)]);
+    ben.call(&home, &both).unwrap_err();
+
+    let page = ada.log(&home, ada_in.id, 1).unwrap();
+    assert_eq!(page.delivered, said.seq);
+}
+
+#[test]
+fn an_inbox_place_from_before_a_restore_forgets_nothing() {
+    let (home, [_, ben, _], _) = three();
+    let after = InboxSeq::new(0);
+    let waiting = |home: &Home| ben.call(home, &FetchInbox { after }).unwrap().items;
+    let acknowledge = |place: u64| {
+        let asked = Acknowledge {
+            cursors: List::default(),
+            inbox: InboxSeq::new(place),
+            state: StateCounter::new(1),
+        };
+        ben.call(&home, &asked).unwrap();
+    };
+    let before = waiting(&home);
+    let head = before.as_slice().last().unwrap().seq;
+
+    acknowledge(head.get() + 1);
+    assert_eq!(waiting(&home), before);
+    acknowledge(head.get());
+    assert!(waiting(&home).as_slice().is_empty());
+}
+
+#[test]
+fn whoever_asks_whether_the_server_is_there_is_answered() {
+    let (home, [ada, ..], _) = three();
+    let mut line = ada.connect(&home, &[]);
+    line.frames(&home);
+
+    line.send(&home, &ClientFrame::Ping);
+
+    assert_eq!(line.frames(&home), [ServerFrame::Pong]);
+}
+
+#[test]
 fn what_every_device_has_stored_is_forgotten_and_an_old_cursor_is_told() {
     let (mut home, [ada, ben, cy], [mut ada_in, ..]) = three();
     let group = ada_in.id;

@@ -262,6 +262,55 @@ fn one_claimer_cannot_use_up_anothers_packages() {
 }
 
 #[test]
+fn packages_that_are_over_take_no_room() {
+    let mut home = Home::new();
+    let mut ben = home.person(2);
+    let put = |home: &Home, ben: &Guest, count: usize| {
+        let packages = (0..count).map(|_| ben.key_package(home, false)).collect();
+        let asked = PutKeyPackages {
+            one_time: List::new(packages).unwrap(),
+            last_resort: None,
+            replace: false,
+        };
+        ben.call(home, &asked).map(|count| count.one_time)
+    };
+    assert_eq!(put(&home, &ben, 30).unwrap(), 32);
+    assert_eq!(put(&home, &ben, 32).unwrap(), 64);
+    assert_eq!(code(put(&home, &ben, 1)), ErrorCode::Refused);
+
+    home.pass(91 * DAY);
+    ben.sign_in(&home).unwrap();
+    let rows = home.store.rows();
+
+    assert_eq!(put(&home, &ben, 2).unwrap(), 2);
+    assert!(home.store.rows() < rows, "they are gone");
+}
+
+#[test]
+fn a_device_whose_packages_are_over_is_asked_for_more() {
+    let mut home = Home::new();
+    let (mut ada, mut ben) = (home.person(1), home.person(2));
+    home.pass(91 * DAY);
+    ada.sign_in(&home).unwrap();
+    ben.sign_in(&home).unwrap();
+    let ask = ClaimKeyPackages {
+        account: ben.account,
+        suite: 1,
+        except: List::default(),
+    };
+
+    for _ in 0..2 {
+        let claimed = ada.call(&home, &ask).unwrap().packages;
+        assert!(claimed.as_slice().is_empty(), "the last resort is over too");
+    }
+
+    let after = InboxSeq::new(0);
+    let inbox = ben.call(&home, &FetchInbox { after }).unwrap().items;
+    let asked: Vec<_> = inbox.into_vec().into_iter().map(|row| row.item).collect();
+    assert_eq!(asked, [InboxItem::RefillKeyPackages { left: 0 }]);
+}
+
+#[test]
 fn nobody_puts_packages_for_another_device_or_garbage() {
     let home = Home::new();
     let (ada, ben) = (home.person(1), home.person(2));

@@ -21,7 +21,7 @@ use roost_mls::{
     LeafCredential, RoostIdentity, RoostRules, SUITE_CLASSIC, account_key_hash, capability, limit,
     read_handshake,
 };
-use roost_store::{MemoryStore, Store};
+use roost_store::{Batch, Direction, KeyRange, Limit, MemoryStore, Store};
 use roost_wire::api::*;
 use roost_wire::frame::{ClientFrame, Cursor, Outcome, ServerFrame};
 use roost_wire::link::InviteLink;
@@ -97,6 +97,23 @@ impl Home {
         self.app = open(store.clone(), free_settings(), 1 << 32);
         self.store = store;
         self.tick();
+    }
+
+    /// Damages all rows of the partitions with this id.
+    pub fn spoil(&self, id: &[u8]) {
+        for kind in 0..=u8::MAX {
+            let parts = now(self.store.parts(kind, None, 1_000)).unwrap();
+            for part in parts.iter().filter(|part| part.id() == id) {
+                let all = self
+                    .store
+                    .scan(part, KeyRange::all(), Limit::MAX, Direction::Forward);
+                let mut batch = Batch::new();
+                for row in now(all).unwrap().rows {
+                    batch = batch.put(row.key, "spoiled");
+                }
+                now(self.store.commit(part, batch)).unwrap();
+            }
+        }
     }
 
     pub fn moment(&self) -> Moment {

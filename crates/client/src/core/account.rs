@@ -10,7 +10,7 @@ use crate::port::Moment;
 use crate::record::{Kind, Stage};
 use crate::repair::Trouble;
 use roost_wire::api::{ListMemberships, Memberships, PutKeyPackages};
-use roost_wire::{Blob, List, Seconds, limit};
+use roost_wire::{ApiError, Blob, ErrorCode, List, Seconds, limit};
 
 /// Before its end of life a last resort package is replaced.
 const LAST_RESORT_RENEWAL_SECONDS: u64 = limit::LAST_RESORT_DAYS * 86_400 / 3 * 2;
@@ -58,8 +58,14 @@ impl Core {
 
     fn make_key_packages(&mut self, last_resort: bool, now: Seconds) -> Option<PutKeyPackages> {
         self.mls.store().drop_key_packages(Some(now.get()));
+        // The server keeps what it has: only as many are put as were asked for.
+        let wanted = if self.session.packages_put.is_none() || self.session.refill {
+            limit::KEY_PACKAGES_KEPT
+        } else {
+            0
+        };
         let mut one_time = Vec::new();
-        for _ in 0..limit::KEY_PACKAGES_KEPT {
+        for _ in 0..wanted {
             let package = self.mls.key_package(false, now).ok()?;
             one_time.push(Blob::new(package).ok()?);
         }
@@ -84,6 +90,15 @@ impl Core {
             self.session.last_resort_put = Some(now);
         }
         self.store_session();
+    }
+
+    /// The server keeps more than it should, or others than these: all are put anew.
+    pub(super) fn on_key_packages_refused(&mut self, error: &ApiError) {
+        if !error.code.is_passing() && error.code != ErrorCode::NotSignedIn {
+            self.net.packages = None;
+            self.session.packages_put = None;
+            self.store_session();
+        }
     }
 
     /// The private keys of earlier packages may be in use elsewhere: make new ones only.
@@ -165,6 +180,7 @@ impl Core {
             .chain(self.net.next_try(now))
             .chain((self.net.wanted == Wanted::Live).then(|| self.people_again_at()))
             .chain(self.net.socket.ack_at())
+            .chain(self.net.socket.next_check())
             .filter(|moment| *moment > now)
             .min()
     }

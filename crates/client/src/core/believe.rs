@@ -6,11 +6,12 @@
 //! for who is in a conversation.
 
 use super::Core;
+use super::turn::Turn;
 use crate::group::{Leaf, Shown};
 use crate::record::{EventRecord, Invitation, Kind, MemberRecord};
 use roost_mls::{GroupKind, JoinGrant};
 use roost_wire::link::InviterPrint;
-use roost_wire::{AccountId, GroupId, Seconds, Seq};
+use roost_wire::{AccountId, GroupId, Seq};
 use std::collections::BTreeSet;
 
 const STRANGERS: &str =
@@ -39,13 +40,14 @@ impl Core {
         group: &GroupId,
         strangers: &BTreeSet<AccountId>,
         seq: Seq,
-        now: Seconds,
+        turn: &mut Turn<'_>,
     ) {
+        let now = self.net.server_time(turn.now);
         for stranger in strangers {
             self.append_event(group, EventRecord::FoundHere(*stranger), Some(seq), now);
         }
         if !strangers.is_empty() {
-            self.hold_outbox(group, STRANGERS);
+            self.hold_outbox(group, STRANGERS, turn);
         }
     }
 
@@ -109,7 +111,9 @@ mod tests {
     use roost_mls::credential::{Account, Claims};
     use roost_mls::join_proof::GrantClaims;
     use roost_mls::{InviteSecret, account_key_hash};
-    use roost_wire::{AccountKey, DeviceId, DisplayName, InviteId, ServerId, SignatureKey};
+    use roost_wire::{
+        AccountKey, DeviceId, DisplayName, InviteId, Seconds, ServerId, SignatureKey,
+    };
 
     const GROUP: GroupId = GroupId::new([1; 16]);
     const INVITE: InviteId = InviteId::new([2; 16]);

@@ -62,7 +62,7 @@ impl Core {
             self.call(Call::Claim(*group, *account), &request, turn);
             return;
         }
-        let packages = self.take_claimed(group);
+        let packages = self.take_claimed(group, &missing);
         let add: Vec<_> = packages.into_iter().map(addition).collect();
         if missing.is_empty() {
             self.drop_intent(group, index);
@@ -304,13 +304,14 @@ impl Core {
         }
     }
 
-    fn take_claimed(&mut self, group: &GroupId) -> Vec<ClaimedKeyPackage> {
+    /// What was claimed for those who are still missing; somebody else may have added the others.
+    fn take_claimed(&mut self, group: &GroupId, missing: &[AccountId]) -> Vec<ClaimedKeyPackage> {
         let conversation = self.conversations.get_mut(group);
         let claimed = conversation.map(|found| std::mem::take(&mut found.claimed));
-        let packages = claimed
-            .into_iter()
-            .flat_map(std::collections::BTreeMap::into_values);
-        packages.flatten().take(limit::ADDS_PER_COMMIT).collect()
+        let packages = claimed.into_iter().flatten();
+        let packages = packages.filter(|(account, _)| missing.contains(account));
+        let packages = packages.flat_map(|(_, packages)| packages);
+        packages.take(limit::ADDS_PER_COMMIT).collect()
     }
 }
 

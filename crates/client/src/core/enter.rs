@@ -9,7 +9,7 @@ use super::net::Call;
 use super::turn::Turn;
 use crate::group::{Bundle, Entered, Leaf};
 use crate::notice::Notice;
-use crate::record::{EventRecord, Kind, Stage};
+use crate::record::{EventRecord, Kind, Stage, TimelineRecord};
 use crate::repair::Trouble;
 use roost_mls::{GroupKind, InviteSecret, JoinGrant, JoinProof, limit};
 use roost_wire::api::{Accepted, FetchGroupInfo, FetchTree, GroupInfoBundle, SubmitCommit, Tree};
@@ -99,7 +99,7 @@ impl Core {
     /// said there is said again.
     pub(super) fn on_suspended(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
         self.unseal_from(group, Epoch::new(0));
-        self.say_again(group);
+        self.repeat_voided(group);
         self.enter_anew(group, Trouble::StateLost, turn);
     }
 
@@ -233,7 +233,6 @@ impl Core {
             self.first_update(turn)
         };
         let me = self.me.as_ref().map(|me| me.account);
-        self.resume_outbox(group, entered.epoch);
         let by = entered.adder.as_ref().map(Leaf::account).or(me);
         let Some(conversation) = self.change(group) else {
             return;
@@ -247,6 +246,10 @@ impl Core {
         let by_link = record.invitation.take().is_some();
         let passed_over = std::mem::take(&mut record.passed_over);
         let skipped = again && (passed_over || seq.get() > record.cursor.get().saturating_add(1));
+        let went_back = record.has_read(seq).then_some(record.delivered);
+        if went_back.is_some() {
+            record.start_log(seq);
+        }
         let strangers = strangers(&record.members, &entered.leaves, me);
         record.stage = Stage::Live;
         record.cursor = seq;
@@ -272,11 +275,16 @@ impl Core {
         conversation.fetch = false;
         conversation.caught_up = false;
         conversation.followed = false;
+        conversation.acknowledged = Seq::NONE;
         conversation.undecryptable = 0;
         conversation.signal_keys.clear();
         if skipped || !again {
             self.forget_heard(group);
         }
+        if let Some(delivered) = went_back {
+            self.append(group, TimelineRecord::LogWentBack(delivered));
+        }
+        self.resume_outbox(group, entered.epoch);
         self.begin_watch(group, &entered.leaves, now);
         self.note_roster(group, turn);
         self.ask_again_to_leave(group, turn);
@@ -290,7 +298,7 @@ impl Core {
         if let Some(event) = event {
             self.append_event(group, event, Some(seq), now);
         }
-        self.meet_strangers(group, &strangers, seq, now);
+        self.meet_strangers(group, &strangers, seq, turn);
         turn.notify(Notice::ConversationsChanged);
     }
 
@@ -309,7 +317,7 @@ impl Core {
         self.set_entry(group, None);
         self.set_welcome(group, None);
         self.drop_intents(group);
-        self.fail_outbox(group, "You are no longer in this conversation.");
+        self.fail_outbox(group, "You are no longer in this conversation.", turn);
         self.tell_of_a_hole(group, turn);
         if let Some(conversation) = self.change(group) {
             conversation.record.refused = None;

@@ -247,7 +247,10 @@ impl Core {
             return;
         };
         match result {
-            Err(Unreachable) => self.on_unreachable(turn),
+            Err(Unreachable) => {
+                self.say_again(&call);
+                self.on_unreachable(turn);
+            }
             Ok(reply) if reply.status == 200 => {
                 self.net.answered();
                 let failures = self.net.forget_cooling(&call);
@@ -276,8 +279,16 @@ impl Core {
         }
     }
 
+    /// Acknowledgements are taken for said when they are made.
+    fn say_again(&mut self, call: &Call) {
+        if *call == Call::Acks {
+            self.on_acks_failed();
+        }
+    }
+
     /// A refusal cools the request down by default; what else follows depends on the request.
     fn on_refusal(&mut self, call: Call, error: ApiError, turn: &mut Turn<'_>) {
+        self.say_again(&call);
         if error.code == ErrorCode::NotSignedIn {
             self.net.token = None;
             self.net.nonce = None;
@@ -351,7 +362,8 @@ impl Core {
     fn refused(&mut self, call: Call, error: ApiError, turn: &mut Turn<'_>) {
         match call {
             Call::About | Call::Challenge | Call::Ticket | Call::People => {}
-            Call::KeyPackages | Call::Memberships | Call::Inbox | Call::Acks => {}
+            Call::Memberships | Call::Inbox | Call::Acks => {}
+            Call::KeyPackages => self.on_key_packages_refused(&error),
             Call::Renew => {}
             Call::Account(account) => self.on_account_refused(&account, &error),
             Call::Rotate => self.on_rotation_refused(&error, turn),

@@ -16,7 +16,9 @@ use crate::record::{OutboxRecord, SealedRecord, TimelineRecord, Wish};
 use crate::vault::indexed_key;
 use roost_wire::api::{Accepted, SubmitMessage};
 use roost_wire::frame::{ClientFrame, Cursor};
-use roost_wire::{ApiError, Blob, EntryHash, Epoch, ErrorCode, GroupId, Seconds, Seq, limit};
+use roost_wire::{
+    ApiError, Blob, DisplayName, EntryHash, Epoch, ErrorCode, GroupId, Seconds, Seq, limit,
+};
 
 /// Messages that may wait for one group.
 const WAITING_MAX: usize = 1_000;
@@ -286,7 +288,7 @@ impl Core {
                     .get(&(*group, index))
                     .map_or(0, |item| item.tries);
                 if tries >= limit::COMMIT_TRIES {
-                    self.fail_message(group, index, &error.message);
+                    self.fail_messages(group, vec![index], &error.message, turn);
                 }
             }
             ErrorCode::Suspended => self.on_suspended(group, turn),
@@ -300,7 +302,7 @@ impl Core {
             | ErrorCode::Taken
             | ErrorCode::TooLarge
             | ErrorCode::Refused
-            | ErrorCode::InviteOver => self.fail_message(group, index, &error.message),
+            | ErrorCode::InviteOver => self.fail_messages(group, vec![index], &error.message, turn),
             ErrorCode::NotSignedIn
             | ErrorCode::TooMany
             | ErrorCode::ReadOnly
@@ -379,7 +381,7 @@ impl Core {
 
     /// The last commits were taken back, and with them everything said since: it is said again, as
     /// the same messages.
-    pub(super) fn say_again(&mut self, group: &GroupId) {
+    pub(super) fn repeat_voided(&mut self, group: &GroupId) {
         for index in self.accepted_in(group) {
             if self.is_kept(group, index) {
                 self.send_again(group, index);
@@ -443,20 +445,18 @@ impl Core {
         }
     }
 
-    pub(super) fn fail_outbox(&mut self, group: &GroupId, reason: &str) {
+    pub(super) fn fail_outbox(&mut self, group: &GroupId, reason: &str, turn: &mut Turn<'_>) {
         let waiting: Vec<u64> = self.outbox_of(group).map(|(index, _)| index).collect();
+        self.fail_messages(group, waiting.clone(), reason, turn);
         for index in waiting {
-            self.fail_message(group, index, reason);
             self.drop_outbox(group, index);
         }
     }
 
     /// Keeps what is not sent until the person says again that it should be.
-    pub(super) fn hold_outbox(&mut self, group: &GroupId, reason: &str) {
-        let waiting: Vec<u64> = self.outbox_of(group).map(|(index, _)| index).collect();
-        for index in waiting {
-            self.fail_message(group, index, reason);
-        }
+    pub(super) fn hold_outbox(&mut self, group: &GroupId, reason: &str, turn: &mut Turn<'_>) {
+        let waiting = self.outbox_of(group).map(|(index, _)| index).collect();
+        self.fail_messages(group, waiting, reason, turn);
     }
 
     pub(super) fn drop_outbox(&mut self, group: &GroupId, index: u64) {
@@ -465,20 +465,54 @@ impl Core {
         }
     }
 
-    fn fail_message(&mut self, group: &GroupId, index: u64, reason: &str) {
-        let Some(item) = self.outbox.get(&(*group, index)) else {
-            return;
-        };
+    /// These were not sent. A message says so itself; a change to one, and a name, is undone.
+    fn fail_messages(
+        &mut self,
+        group: &GroupId,
+        indexes: Vec<u64>,
+        reason: &str,
+        turn: &mut Turn<'_>,
+    ) {
+        let mut undone = false;
+        for index in indexes {
+            if let Some(item) = self.fail_message(group, index, reason) {
+                undone |= is_change(&item);
+                if let Item::RoomName { name } = item {
+                    self.undo_name(group, &name);
+                }
+            }
+        }
+        if undone {
+            let told = format!("What you changed was not sent: {reason}");
+            self.fail(group, &told, turn);
+            turn.notify(Notice::ConversationsChanged);
+        }
+    }
+
+    /// What it was, unless it is in the log or known to have failed.
+    fn fail_message(&mut self, group: &GroupId, index: u64, reason: &str) -> Option<Item> {
+        let item = self.outbox.get(&(*group, index))?;
         if item.accepted.is_some() || item.failed {
-            return;
+            return None;
         }
         let id = item.id;
+        let content = MimiContent::decode(&item.content).ok();
         let reason = reason.to_owned();
         self.change_outbox(group, index, |item| {
             item.failed = true;
             item.sealed = None;
         });
         self.append(group, TimelineRecord::Failed { id, reason });
+        content.map(|content| Item::of(&content))
+    }
+
+    fn undo_name(&mut self, group: &GroupId, name: &DisplayName) {
+        if let Some(conversation) = self.change(group)
+            && conversation.record.name.as_ref() == Some(name)
+            && let Some(logged) = conversation.record.logged_name.clone()
+        {
+            conversation.record.name = Some(logged);
+        }
     }
 
     fn accepted_in(&self, group: &GroupId) -> Vec<u64> {
@@ -521,4 +555,16 @@ impl Core {
 /// Whether an item leaves a trace in the timeline.
 fn shows(item: &Item) -> bool {
     !matches!(item, Item::RoomName { .. })
+}
+
+/// Whether an item changes what is there, so that only the change would show its failure.
+const fn is_change(item: &Item) -> bool {
+    match item {
+        Item::Text { .. } | Item::Unknown => false,
+        Item::Reaction { .. }
+        | Item::Unreact { .. }
+        | Item::Edit { .. }
+        | Item::Delete { .. }
+        | Item::RoomName { .. } => true,
+    }
 }

@@ -32,6 +32,7 @@ impl Core {
             is_next_proven: false,
             rotations: Vec::new(),
             rotated_at: None,
+            attested: false,
         });
         if person.key == claims.account_key {
             // The first credential stands: a stolen key must not choose its successor.
@@ -57,6 +58,7 @@ impl Core {
         // A name comes only with the key that the account is known by.
         if person.key == claims.account_key {
             person.name = claims.name.clone();
+            person.attested = true;
         }
         self.set_person(account, person, turn);
     }
@@ -74,6 +76,7 @@ impl Core {
             is_next_proven: false,
             rotations: Vec::new(),
             rotated_at: None,
+            attested: false,
         });
         if person.key != said.key && !person.changed {
             // The signed rotations tell whether this is the owner's doing.
@@ -83,7 +86,10 @@ impl Core {
         } else if !person.is_next_proven && person.key == said.key {
             person.next_hash = said.next_key_hash.filter(|_| !person.by_link);
         }
-        person.name = said.name.clone();
+        // Who was met tells the name under the own key; the server could exchange two of them.
+        if !person.attested {
+            person.name = said.name.clone();
+        }
         person.is_admin = said.is_admin;
         self.set_person(said.account, person, turn);
         self.welcome_back(said, turn);

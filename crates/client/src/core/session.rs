@@ -12,7 +12,7 @@ use crate::notice::Notice;
 use crate::record::Stage;
 use crate::repair::Trouble;
 use roost_wire::api::{AddDevice, AskChallenge, Challenge, SignIn, SignedIn};
-use roost_wire::{ApiError, ErrorCode, GroupId, StateCounter};
+use roost_wire::{ApiError, ErrorCode, GroupId, InboxSeq, StateCounter};
 
 /// Refusals one after the other that tell a device that it is shut out.
 const SIGN_INS_REFUSED_MAX: u32 = 2;
@@ -105,9 +105,20 @@ impl Core {
         self.session.incarnation = Some(incarnation);
         self.store_session();
         if before.is_some() {
+            self.read_inbox_anew(turn);
             self.replace_key_packages();
             self.enter_all_anew(Trouble::ServerRestored, turn);
         }
+    }
+
+    /// Places in the inbox are counted anew by a restored server as well.
+    fn read_inbox_anew(&mut self, turn: &mut Turn<'_>) {
+        self.session.inbox = InboxSeq::default();
+        self.store_session();
+        self.net.socket.forget_acknowledged();
+        self.net.inbox_due = true;
+        self.net.memberships_due = true;
+        self.greet_anew(turn);
     }
 
     /// Sends a renewed credential to the server.

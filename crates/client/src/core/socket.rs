@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 
 /// Submissions under way on the socket at once.
 const SUBMISSIONS_MAX: usize = 64;
+/// After so long without a frame the server is asked whether it is there.
+const SILENCE_MS: u64 = 45_000;
+/// So long it may take to open a socket, to greet and to answer.
+const ANSWER_MS: u64 = 15_000;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
@@ -34,6 +38,10 @@ pub(super) struct Socket {
     acked_inbox: InboxSeq,
     submissions: BTreeMap<u32, (GroupId, u64)>,
     next_request: u32,
+    /// The last sign of life, or when the socket was begun.
+    heard: Moment,
+    /// When the server was asked whether it is there.
+    asked: Option<Moment>,
 }
 
 impl Socket {
@@ -64,6 +72,26 @@ impl Socket {
         request
     }
 
+    /// The server lost what it was told.
+    pub(super) fn forget_acknowledged(&mut self) {
+        self.acked_inbox = InboxSeq::default();
+    }
+
+    /// By when something must have been heard, or the server is asked.
+    pub(super) fn next_check(&self) -> Option<Moment> {
+        match (self.state, self.asked) {
+            (State::Closed, _) => None,
+            (State::Live, None) => Some(self.heard.plus_millis(SILENCE_MS)),
+            (State::Live, Some(asked)) => Some(asked.plus_millis(ANSWER_MS)),
+            (State::Opening | State::Greeting, _) => Some(self.heard.plus_millis(ANSWER_MS)),
+        }
+    }
+
+    fn hear(&mut self, now: Moment) {
+        self.heard = now;
+        self.asked = None;
+    }
+
     pub(super) fn ack_at(&self) -> Option<Moment> {
         self.ack_at
     }
@@ -74,6 +102,7 @@ impl Core {
         if self.net.wanted != Wanted::Live {
             return;
         }
+        self.check_line(turn);
         if self.net.socket.state == State::Closed {
             self.call(Call::Ticket, &AskTicket {}, turn);
         }
@@ -87,9 +116,32 @@ impl Core {
         }
     }
 
+    /// A connection can die without a word, as on a laptop that slept: then a new one is needed.
+    fn check_line(&mut self, turn: &mut Turn<'_>) {
+        let is_due = |at: Moment| at <= turn.now;
+        if !self.net.socket.next_check().is_some_and(is_due) {
+            return;
+        }
+        if self.net.socket.is_live() && self.net.socket.asked.is_none() {
+            self.ask_for_life(turn);
+        } else {
+            turn.effects.push(Effect::CloseSocket);
+            self.on_socket_closed(turn);
+        }
+    }
+
+    /// Asks a live connection whether it is one.
+    pub(super) fn ask_for_life(&mut self, turn: &mut Turn<'_>) {
+        if self.net.socket.is_live() && self.net.socket.asked.is_none() {
+            self.net.socket.asked = Some(turn.now);
+            send(&ClientFrame::Ping, turn);
+        }
+    }
+
     pub(super) fn on_ticket(&mut self, ticket: &SocketTicket, turn: &mut Turn<'_>) {
         if self.net.wanted == Wanted::Live && self.net.socket.state == State::Closed {
             self.net.socket.state = State::Opening;
+            self.net.socket.hear(turn.now);
             let path = ticket.path();
             turn.effects.push(Effect::OpenSocket { path });
         }
@@ -101,6 +153,7 @@ impl Core {
             return;
         }
         self.net.socket.state = State::Greeting;
+        self.net.socket.hear(turn.now);
         self.net.socket.spent = 0;
         let mut cursors = Vec::new();
         for (group, conversation) in &mut self.conversations {
@@ -134,6 +187,16 @@ impl Core {
         turn.notify(Notice::ConnectionChanged);
     }
 
+    /// What was said in greeting is not so: a new socket follows.
+    pub(super) fn greet_anew(&mut self, turn: &mut Turn<'_>) {
+        if self.net.socket.state != State::Closed {
+            turn.effects.push(Effect::CloseSocket);
+            self.lose_socket();
+            let jitter = turn.below(1_000);
+            self.net.unreachable(turn.now, jitter);
+        }
+    }
+
     /// Forgets the socket: what was submitted on it is submitted again.
     pub(super) fn lose_socket(&mut self) {
         let acked_inbox = self.net.socket.acked_inbox;
@@ -153,6 +216,7 @@ impl Core {
         if matches!(self.net.socket.state, State::Closed | State::Opening) {
             return;
         }
+        self.net.socket.hear(turn.now);
         match ServerFrame::parse(bytes) {
             Ok(frame) => self.on_server_frame(frame, turn),
             Err(_) => {
@@ -192,6 +256,7 @@ impl Core {
                 self.on_socket_closed(turn);
             }
             ServerFrame::Gone { group } => self.on_follow_refused(&group),
+            ServerFrame::Pong => {}
         }
     }
 
@@ -244,7 +309,7 @@ impl Core {
                 socket.is_live() && (waited || socket.unacknowledged >= limit::ACK_EVENTS)
             }
         };
-        if !due {
+        if !due || !self.net.is_ready_for(&Call::Acks, turn.now) {
             return;
         }
         self.net.socket.ack_at = None;
@@ -270,6 +335,14 @@ impl Core {
                 state,
             };
             self.call(Call::Acks, &request, turn);
+        }
+    }
+
+    /// What was acknowledged did not arrive: it is said again.
+    pub(super) fn on_acks_failed(&mut self) {
+        self.net.socket.forget_acknowledged();
+        for conversation in self.conversations.values_mut() {
+            conversation.acknowledged = Seq::NONE;
         }
     }
 

@@ -253,8 +253,9 @@ impl Core {
         self.net.sync_asked |= asked && self.net.wanted == Wanted::Live;
         self.net.inbox_due = true;
         self.net.memberships_due = true;
-        // A person waits: no back-off from earlier failures.
+        // A person waits: no back-off from earlier failures, and no trust in a silent line.
         self.net.answered();
+        self.ask_for_life(turn);
         for conversation in self.conversations.values_mut() {
             conversation.caught_up &= self.net.wanted == Wanted::Live;
         }

@@ -19,6 +19,10 @@ pub(super) struct Message {
     pub deleted: bool,
     pub unknown: bool,
     pub failed: Option<String>,
+    /// Which log `seq` is of: they are numbered anew when the server is restored.
+    pub log: u32,
+    /// The log it is of ended with everyone having it.
+    pub delivered: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -32,13 +36,14 @@ struct Reaction {
 /// target is there.
 #[derive(Debug, Clone)]
 struct Replacement {
+    id: MessageId,
     by: AccountId,
     /// New words; none deletes.
     text: Option<String>,
 }
 
-/// Where an item stands: by the log; what is not in it stays behind what was there.
-type Place = (Seq, u64);
+/// Where an item stands: by the log and its number; what is in none stays behind what was there.
+type Place = (u32, Seq, u64);
 
 #[derive(Debug, Clone)]
 enum Entry {
@@ -54,6 +59,9 @@ pub(super) struct Folded {
     reactions: BTreeMap<MessageId, Vec<Reaction>>,
     replacements: BTreeMap<MessageId, Vec<Replacement>>,
     seen: BTreeSet<MessageId>,
+    /// What could not be sent, edits and reactions too.
+    failed: BTreeSet<MessageId>,
+    log: u32,
     last: Seq,
     next: u64,
 }
@@ -73,6 +81,7 @@ impl Folded {
             }
             TimelineRecord::Stored { id, seq, time } => self.store(id, *seq, *time),
             TimelineRecord::Failed { id, reason } => {
+                self.failed.insert(*id);
                 if let Some(message) = self.messages.get_mut(id) {
                     message.failed = Some(reason.clone());
                 }
@@ -81,7 +90,23 @@ impl Folded {
             TimelineRecord::Event { event, seq, time } => {
                 self.event(event_kind(event), *seq, *time);
             }
+            TimelineRecord::LogWentBack(delivered) => self.start_log(*delivered),
         }
+    }
+
+    /// The log that messages are numbered by now.
+    pub(super) const fn log(&self) -> u32 {
+        self.log
+    }
+
+    fn start_log(&mut self, delivered: Seq) {
+        for message in self.messages.values_mut() {
+            let is_there =
+                message.log == self.log && message.seq.is_some_and(|seq| seq <= delivered);
+            message.delivered |= is_there;
+        }
+        self.log = self.log.saturating_add(1);
+        self.last = Seq::NONE;
     }
 
     /// A message as it stands, after edits and deletion.
@@ -93,7 +118,7 @@ impl Folded {
         let reactions = self.reactions.get(target).map_or(&[][..], Vec::as_slice);
         reactions
             .iter()
-            .filter(|reaction| !self.is_taken_back(reaction))
+            .filter(|reaction| self.stands(reaction))
             .map(|reaction| (reaction.emoji.as_str(), reaction.who))
     }
 
@@ -105,7 +130,7 @@ impl Folded {
     ) -> Option<MessageId> {
         let reactions = self.reactions.get(target)?;
         let standing = reactions.iter().rev().find(|reaction| {
-            reaction.who == *who && reaction.emoji == emoji && !self.is_taken_back(reaction)
+            reaction.who == *who && reaction.emoji == emoji && self.stands(reaction)
         });
         standing.map(|reaction| reaction.id)
     }
@@ -142,6 +167,8 @@ impl Folded {
             deleted: false,
             unknown: false,
             failed: None,
+            log: self.log,
+            delivered: false,
         };
         match item {
             Item::Text { text, reply_to } => {
@@ -161,9 +188,9 @@ impl Folded {
                     .or_default()
                     .push(Reaction { id, emoji, who });
             }
-            Item::Unreact { reaction, .. } => self.replace(reaction, sender, None),
-            Item::Delete { target } => self.replace(target, sender, None),
-            Item::Edit { target, text } => self.replace(target, sender, Some(text)),
+            Item::Unreact { reaction, .. } => self.replace(id, reaction, sender, None),
+            Item::Delete { target } => self.replace(id, target, sender, None),
+            Item::Edit { target, text } => self.replace(id, target, sender, Some(text)),
             // A name is sent again for every newcomer; the core notes when it changes.
             Item::RoomName { .. } => {}
         }
@@ -194,13 +221,14 @@ impl Folded {
         match seq {
             Some(seq) => {
                 self.last = self.last.max(seq);
-                (seq, self.next)
+                (self.log, seq, self.next)
             }
-            None => (Seq::new(u64::MAX), self.next),
+            None => (u32::MAX, Seq::new(u64::MAX), self.next),
         }
     }
 
     fn store(&mut self, id: &MessageId, seq: Seq, time: Seconds) {
+        self.failed.remove(id);
         let Some(message) = self.messages.get_mut(id) else {
             return;
         };
@@ -208,6 +236,7 @@ impl Folded {
             return;
         }
         message.seq = Some(seq);
+        message.log = self.log;
         message.time = time;
         message.failed = None;
         self.move_to(id, Some(seq));
@@ -215,6 +244,7 @@ impl Folded {
 
     /// On its way again, also if it was in the log.
     fn retry(&mut self, id: &MessageId) {
+        self.failed.remove(id);
         let Some(message) = self.messages.get_mut(id) else {
             return;
         };
@@ -233,8 +263,8 @@ impl Folded {
         self.places.insert(*id, place);
     }
 
-    fn replace(&mut self, target: MessageId, by: AccountId, text: Option<String>) {
-        let replacement = Replacement { by, text };
+    fn replace(&mut self, id: MessageId, target: MessageId, by: AccountId, text: Option<String>) {
+        let replacement = Replacement { id, by, text };
         self.replacements
             .entry(target)
             .or_default()
@@ -247,7 +277,8 @@ impl Folded {
         let own = replacements
             .into_iter()
             .flatten()
-            .filter(|replacement| replacement.by == message.sender);
+            .filter(|replacement| replacement.by == message.sender)
+            .filter(|replacement| !self.failed.contains(&replacement.id));
         for replacement in own.cloned().collect::<Vec<_>>() {
             match replacement.text {
                 Some(text) if !message.deleted => {
@@ -264,12 +295,13 @@ impl Folded {
         message
     }
 
-    fn is_taken_back(&self, reaction: &Reaction) -> bool {
+    /// Whether a reaction was sent and not taken back.
+    fn stands(&self, reaction: &Reaction) -> bool {
         let replacements = self.replacements.get(&reaction.id);
-        replacements
-            .into_iter()
-            .flatten()
-            .any(|replacement| replacement.by == reaction.who)
+        let is_taken_back = replacements.into_iter().flatten().any(|replacement| {
+            replacement.by == reaction.who && !self.failed.contains(&replacement.id)
+        });
+        !is_taken_back && !self.failed.contains(&reaction.id)
     }
 }
 

@@ -119,11 +119,99 @@ fn a_reaction_is_counted_once_a_person_and_taken_back_only_by_its_author() {
     assert!(reactions[0].mine);
 }
 
+#[test]
+fn what_follows_a_log_that_went_back_stands_behind_it_whatever_its_number() {
+    let mut thread = Thread::new(ADA, Seq::new(4));
+    let (mine, unread) = (text("mine", 3), text("not everybody's", 4));
+    let later = text("later", 5);
+    thread.append(0, message(&text("theirs", 2), 3, BEN));
+    thread.append(1, message(&mine, 4, ADA));
+    thread.append(2, message(&unread, 5, ADA));
+
+    thread.append(3, TimelineRecord::LogWentBack(Seq::new(4)));
+    thread.append(4, sending(&later));
+    let (id, seq, time) = (id_of(&later), Seq::new(2), Seconds::new(5));
+    thread.append(5, TimelineRecord::Stored { id, seq, time });
+    thread.append(6, message(&text("last", 6), 3, BEN));
+    thread.refresh();
+
+    let state =
+        |thread: &Thread, content: &[u8]| thread.message(&id_of(content)).unwrap().state.clone();
+    assert_eq!(
+        texts(&thread),
+        ["theirs", "mine", "not everybody's", "later", "last"]
+    );
+    assert_eq!(state(&thread, &mine), MessageState::Delivered);
+    assert_eq!(state(&thread, &unread), MessageState::Stored);
+    assert_eq!(state(&thread, &later), MessageState::Stored);
+
+    thread.set_delivered(Seq::new(2));
+    thread.refresh();
+    assert_eq!(state(&thread, &unread), MessageState::Stored);
+    assert_eq!(state(&thread, &later), MessageState::Delivered);
+}
+
+#[test]
+fn an_edit_deletion_or_reaction_that_failed_does_not_look_done() {
+    let mut thread = Thread::new(ADA, Seq::NONE);
+    let original = text("original", 1);
+    let target = id_of(&original);
+    let emoji = Emoji::new("👍").unwrap();
+    let words = "edited".to_owned();
+    let reaction = item(Item::Reaction { target, emoji }, 2);
+    let unreaction = Item::Unreact {
+        reaction: id_of(&reaction),
+        target: Some(target),
+    };
+    let changes = [
+        item(
+            Item::Edit {
+                target,
+                text: words,
+            },
+            3,
+        ),
+        item(Item::Delete { target }, 4),
+        item(unreaction, 5),
+        reaction,
+    ];
+    let fail = |content: &Vec<u8>| TimelineRecord::Failed {
+        id: id_of(content),
+        reason: "no".into(),
+    };
+    let shown = |thread: &mut Thread| {
+        thread.refresh();
+        let message = thread.message(&target).unwrap();
+        (
+            message.deleted,
+            message.text.clone(),
+            message.reactions.len(),
+        )
+    };
+
+    thread.append(0, message(&original, 1, ADA));
+    for (index, change) in (1..).zip(&changes) {
+        thread.append(index, sending(change));
+    }
+    assert_eq!(shown(&mut thread), (true, String::new(), 0));
+    thread.append(5, fail(&changes[2]));
+    assert_eq!(shown(&mut thread), (true, String::new(), 1));
+    thread.append(6, fail(&changes[1]));
+    assert_eq!(shown(&mut thread), (false, "edited".into(), 1));
+    thread.append(7, fail(&changes[0]));
+    assert_eq!(shown(&mut thread), (false, "original".into(), 1));
+    thread.append(8, fail(&changes[3]));
+    assert_eq!(shown(&mut thread), (false, "original".into(), 0));
+
+    thread.append(9, TimelineRecord::Retried(id_of(&changes[1])));
+    assert_eq!(shown(&mut thread), (true, String::new(), 0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn pages_give_the_same_as_the_whole(cut in 0_usize..40, kinds in prop::collection::vec(0_u8..6, 40)) {
+    fn pages_give_the_same_as_the_whole(cut in 0_usize..40, kinds in prop::collection::vec(0_u8..7, 40)) {
         let rows = rows_of(&kinds);
         let mut whole = Thread::new(ADA, Seq::new(9));
         whole.extend(rows.clone(), false);
@@ -139,6 +227,7 @@ proptest! {
         for (index, row) in rows {
             live.append(index, row);
         }
+        live.set_delivered(Seq::new(9));
         live.refresh();
 
         prop_assert_eq!(whole.items(), paged.items());
@@ -150,9 +239,10 @@ proptest! {
 fn rows_of(kinds: &[u8]) -> Vec<(u64, TimelineRecord)> {
     let mut rows = Vec::new();
     let mut last = id_of(&text("start", 0));
+    let mut seq = 0;
     for (at, kind) in kinds.iter().enumerate() {
         let salt = u8::try_from(at).unwrap() + 1;
-        let seq = u64::from(salt);
+        seq = if *kind == 6 { 0 } else { seq + 1 };
         let who = if at % 3 == 0 { ADA } else { BEN };
         let content = match kind {
             0 => item(
@@ -174,7 +264,7 @@ fn rows_of(kinds: &[u8]) -> Vec<(u64, TimelineRecord)> {
             }
             _ => text(&format!("text {at}"), salt),
         };
-        if *kind > 1 {
+        if (2..5).contains(kind) {
             last = id_of(&content);
         }
         let row = match kind {
@@ -183,6 +273,7 @@ fn rows_of(kinds: &[u8]) -> Vec<(u64, TimelineRecord)> {
                 seq: Some(Seq::new(seq)),
                 time: Seconds::new(seq),
             },
+            6 => TimelineRecord::LogWentBack(Seq::new(3)),
             _ => message(&content, seq, who),
         };
         rows.push((u64::try_from(at).unwrap(), row));

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub const SETUP: [u8; 16] = [9; 16];
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Group {
     observed: Option<ObservedGroup>,
     log: Vec<LogEntry>,
@@ -31,12 +31,14 @@ struct Device {
     credential: Vec<u8>,
 }
 
+#[derive(Clone)]
 struct Invite {
     create: CreateInvite,
     inviter: Option<AccountId>,
 }
 
 /// All of the server's state.
+#[derive(Clone)]
 pub struct Relay {
     pub key: ServerKey,
     pub now: Seconds,
@@ -55,6 +57,8 @@ pub struct Relay {
     pub late_leaves: u32,
     /// So often nobody learns how to enter a group.
     pub hides_groups: u32,
+    /// The lines of these devices died without a word: frames are lost.
+    pub cut: BTreeSet<DeviceId>,
     /// Commits of these devices are not taken for now.
     pub holds_back: BTreeSet<DeviceId>,
     /// What the relay says of people; change it to lie.
@@ -105,6 +109,7 @@ impl Relay {
             refuse_sign_ins: 0,
             hides_groups: 0,
             late_leaves: 0,
+            cut: BTreeSet::new(),
             holds_back: BTreeSet::new(),
             people: BTreeMap::new(),
             rotations: BTreeMap::new(),
@@ -119,6 +124,15 @@ impl Relay {
             states: BTreeMap::new(),
             sockets: BTreeMap::new(),
         }
+    }
+
+    /// Goes on from an earlier state, as after the import of a backup.
+    pub fn restore(&mut self, backup: Self) {
+        let (now, incarnation) = (self.now, self.incarnation.get() + 1);
+        *self = backup;
+        self.now = now;
+        self.incarnation = Incarnation::new(incarnation);
+        self.sockets.clear();
     }
 
     pub fn answer(&mut self, call: &HttpCall) -> HttpReply {
@@ -365,12 +379,18 @@ impl Relay {
                 .validate_key_package(package.as_bytes(), self.now)
                 .unwrap();
         }
-        let kept = self.packages.entry(from).or_default();
+        let mut kept = self.packages.remove(&from).unwrap_or_default();
         if put.replace {
             kept.clear();
         }
+        let room = limit::KEY_PACKAGES_MAX - kept.len();
+        if put.one_time.as_slice().len() > room {
+            self.packages.insert(from, kept);
+            return Err(ApiError::new(ErrorCode::Refused, "too many"));
+        }
         kept.extend(put.one_time.into_vec());
         let one_time = u32::try_from(kept.len()).unwrap();
+        self.packages.insert(from, kept);
         if let Some(package) = put.last_resort {
             self.last_resort.insert(from, package);
         }
@@ -666,6 +686,9 @@ impl Relay {
 
     /// One frame of a device with a socket.
     pub fn frame(&mut self, from: DeviceId, bytes: &[u8]) {
+        if self.cut.contains(&from) {
+            return;
+        }
         match ClientFrame::parse(bytes).unwrap() {
             ClientFrame::Hello { cursors, inbox, .. } => {
                 let mut frames = vec![ServerFrame::Ready {
@@ -716,6 +739,7 @@ impl Relay {
                 }
             }
             ClientFrame::Credit { .. } => {}
+            ClientFrame::Ping => self.sockets.get_mut(&from).unwrap().push(ServerFrame::Pong),
             ClientFrame::Follow { cursor } => {
                 self.halted.remove(&from);
                 let frames = self.backlog(cursor);
@@ -784,6 +808,21 @@ impl Relay {
             .unwrap()
             .roster()
             .unwrap()
+    }
+
+    /// How many one-time key packages are kept for a device.
+    pub fn packages_of(&self, device: &DeviceId) -> usize {
+        self.packages.get(device).map_or(0, Vec::len)
+    }
+
+    /// Whether a device can be added by its last resort.
+    pub fn has_last_resort(&self, device: &DeviceId) -> bool {
+        self.last_resort.get(device).is_some_and(|package| {
+            let package = package.as_bytes();
+            Observer::new()
+                .validate_key_package(package, self.now)
+                .is_ok()
+        })
     }
 
     /// Nobody can be added by a one-time key package of this device any more.

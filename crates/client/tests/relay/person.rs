@@ -195,6 +195,11 @@ impl World {
     /// be sent. Whether there was one.
     pub fn sync_until(&mut self, at: usize, path_ends: &str) -> bool {
         self.tell(at, Command::SyncOnce);
+        self.perform_until(at, path_ends)
+    }
+
+    /// Performs one person's effects up to the first request whose path ends like this.
+    pub fn perform_until(&mut self, at: usize, path_ends: &str) -> bool {
         let is_it = |effect: &Effect| match effect {
             Effect::Http(call) => call.path.ends_with(path_ends),
             _ => false,
@@ -216,6 +221,11 @@ impl World {
     pub fn pass(&mut self, seconds: u64) {
         self.now = self.now.plus_millis(seconds * 1_000);
         self.relay.now = self.relay.now.max(self.now.seconds());
+    }
+
+    pub fn tick(&mut self, at: usize) {
+        let now = self.now;
+        self.people[at].feed(Input::Tick, now);
     }
 
     pub fn drop_socket(&mut self, at: usize) {
@@ -340,7 +350,8 @@ impl World {
         true
     }
 
-    fn perform_next(&mut self, at: usize) -> bool {
+    /// Performs one effect, if there is one.
+    pub fn perform_next(&mut self, at: usize) -> bool {
         let Some(effect) = self.people[at].effects.pop_front() else {
             return false;
         };
@@ -395,6 +406,7 @@ impl World {
                 person.socket = false;
                 if let Some(device) = device {
                     self.relay.sockets.remove(&device);
+                    self.relay.cut.remove(&device);
                 }
             }
             Effect::WakeAt(_) | Effect::LoadTimeline { .. } => {}
@@ -409,7 +421,8 @@ impl World {
         self.people[at].feed(Input::Command(Command::SyncOnce), now);
     }
 
-    fn deliver(&mut self, at: usize) -> bool {
+    /// Hands over what is on its way by socket.
+    pub fn deliver(&mut self, at: usize) -> bool {
         let person = &mut self.people[at];
         if !person.socket {
             return false;
@@ -422,6 +435,9 @@ impl World {
             .map(std::mem::take)
             .unwrap_or_default();
         let some = !frames.is_empty();
+        if self.relay.cut.contains(&device) {
+            return some;
+        }
         for frame in frames {
             let bytes = self.carry(frame.to_bytes());
             self.people[at].feed(Input::Frame(bytes), self.now);
