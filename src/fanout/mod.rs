@@ -199,10 +199,9 @@ impl Inner {
         };
         let next = *lane.next.get_or_insert(seq);
         // Numbers before the next one were handed over, or follow a failed write: then at once.
-        let key = seq.max(Seq::NONE);
-        change(lane.held_back.entry(key).or_default());
+        change(lane.held_back.entry(seq).or_default());
         let at_once = seq < next;
-        if at_once && let Some(step) = lane.held_back.remove(&key) {
+        if at_once && let Some(step) = lane.held_back.remove(&seq) {
             lane.hand_over(group, seq, step);
         }
         while let Some(next) = lane.next

@@ -273,7 +273,7 @@ impl Accounts {
         let redemption = of_directory::redemption(&asked.invite, &leaf.account);
         let redeemed = self.house.row::<Seconds>(&redemption).await?.is_some();
         let device = self.house.device(&leaf.device).await?;
-        Ok(redeemed && device.is_some_and(|device| device == asked.device(leaf.account)))
+        Ok(redeemed && device.is_some_and(|device| device == device_row(asked, leaf.account)))
     }
 
     async fn check_free(&self, leaf: &LeafCredential) -> Result<(), DirectoryError> {
@@ -307,18 +307,11 @@ impl Accounts {
     }
 }
 
-/// A trait of the request: the device row it asks for.
-trait AsDevice {
-    fn device(&self, account: AccountId) -> DeviceRow;
-}
-
-impl AsDevice for Register {
-    fn device(&self, account: AccountId) -> DeviceRow {
-        DeviceRow {
-            account,
-            signature_key: self.signature_key,
-            credential: self.credential.clone(),
-        }
+fn device_row(asked: &Register, account: AccountId) -> DeviceRow {
+    DeviceRow {
+        account,
+        signature_key: asked.signature_key,
+        credential: asked.credential.clone(),
     }
 }
 
@@ -348,7 +341,7 @@ fn registration(
         .absent(device_key.clone())
         .put(account_key, pack(&account))
         .put(name_key, pack(&leaf.account))
-        .put(device_key, pack(&asked.device(leaf.account)))
+        .put(device_key, pack(&device_row(asked, leaf.account)))
         .put(
             of_directory::device_of(&leaf.account, &leaf.device),
             pack(&now),

@@ -66,10 +66,9 @@ impl<V: Vault> Driver<V> {
     /// # Errors
     /// When storage cannot be read or what is in it cannot be understood.
     pub fn open(vault: V, trust: Trust) -> Result<Self, DriverError> {
-        let mut dice = SystemDice;
         let rows = vault.opened_rows()?;
         let core = if rows.is_empty() {
-            Core::fresh(&mut dice)
+            Core::fresh()
         } else {
             Core::open(rows)?
         };
@@ -77,7 +76,7 @@ impl<V: Vault> Driver<V> {
         Ok(Self {
             core,
             vault,
-            dice,
+            dice: SystemDice,
             http: HttpTransport::new(&trust)?,
             trust,
             tasks,

@@ -445,7 +445,7 @@ proptest! {
     ) {
         let mut dice = |bytes: &mut [u8]| bytes.fill(7);
         let now = Moment::from_millis(1_800_000_000_000);
-        let mut core = Core::fresh(&mut dice);
+        let mut core = Core::fresh();
         let link = World::new().setup_link();
         let join = Command::Join { link, name: "Ada".into() };
         let _ = core.handle(Input::Command(join), now, &mut dice);

@@ -22,8 +22,6 @@ pub const ADMINS_MAX: usize = 64;
 pub const PROPOSALS_PER_COMMIT: usize = 256;
 /// Clear text that a commit or proposal may carry beside its content.
 pub const AUTHENTICATED_DATA_BYTES: usize = 256;
-/// Length of an MLS group id: it is a `GroupId`.
-pub const GROUP_ID_BYTES: usize = 16;
 
 /// How far a key package or credential is dated back, so that a clock running ahead elsewhere does
 /// not refuse it.
@@ -52,10 +50,8 @@ pub const UPDATE_EVERY_SECONDS: u64 = 7 * 86_400;
 /// Above this number of devices a group has at most one plain update in `UPDATE_SPACING_SECONDS`.
 pub const LARGE_GROUP_DEVICES: usize = 100;
 pub const UPDATE_SPACING_SECONDS: u64 = 3_600;
-/// A leaf silent for this long is removed by any member.
+/// A leaf silent for this long is removed by whichever member commits its update next.
 pub const SILENT_LEAF_SECONDS: u64 = 90 * 86_400;
-/// The server keeps a snapshot of an observed group every so many epochs and replays from it.
-pub const SNAPSHOT_EVERY_EPOCHS: u64 = 16;
 
 /// The time to hand mls-rs as that of a key package's making, so that with a lifetime of
 /// `KEY_PACKAGE_LIFETIME_SECONDS` it begins at least a day ago and ends when it should.

@@ -345,7 +345,8 @@ impl<'a> Group<'a> {
 }
 
 /// Leaves out cached proposals that the rules would refuse, so that a commit can still be made.
-/// None should be there: `admit_handshake` refuses them at the door.
+/// None should be there: `admit_handshake` refuses them at the door. A SelfRemove by reference
+/// stays: `ProposalBundle::retain` does not visit it.
 fn drop_foreign_references(proposals: &mut ProposalBundle) -> Result<(), RuleError> {
     proposals.retain(|info| Ok::<_, RuleError>(info.is_by_value()))?;
     proposals.retain_custom(|info| Ok(info.is_by_value()))

@@ -55,9 +55,8 @@ impl Roost {
     /// What is stored cannot be read by this version.
     #[wasm_bindgen(constructor)]
     pub fn open(rows: &Array, now: u64) -> Result<Self, JsError> {
-        let mut dice = dice;
         let core = if rows.length() == 0 {
-            Core::fresh(&mut dice)
+            Core::fresh()
         } else {
             let rows = rows
                 .iter()

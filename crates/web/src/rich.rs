@@ -136,7 +136,7 @@ struct Writer {
     html: String,
     /// End tags that wait, innermost last; `None` for what was flattened.
     open: Vec<Option<&'static str>>,
-    /// Tight list items have no paragraphs of their own.
+    /// Inside a block of code: text is shown as it is.
     code: bool,
     link: usize,
 }

@@ -8,7 +8,7 @@ pub async fn post(call: &Incoming<'_>) -> Reply<Done> {
     let from = call.caller()?;
     let asked: CreateInvite = call.body()?;
     if let Some(group) = &asked.group {
-        call.app.groups.check_may_invite(&from, group).await?;
+        call.app.groups.check_member(&from, group).await?;
     }
     Ok(call.app.invites.create(&from, &asked, call.time()).await?)
 }

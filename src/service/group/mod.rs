@@ -107,7 +107,7 @@ impl Groups {
     ///
     /// # Errors
     /// `NotFound`.
-    pub async fn check_may_invite(&self, from: &Caller, group: &GroupId) -> Result<(), GroupError> {
+    pub async fn check_member(&self, from: &Caller, group: &GroupId) -> Result<(), GroupError> {
         let cell = self.cell(group);
         let mut place = cell.state.lock().await;
         let state = self.loaded(&cell, &mut place, group).await?;
@@ -124,7 +124,7 @@ impl Groups {
         group: GroupId,
         sealed: Blob<{ limit::EPHEMERAL_BYTES }>,
     ) -> Result<Delivery, GroupError> {
-        self.check_may_invite(from, &group).await?;
+        self.check_member(from, &group).await?;
         let frame = ServerFrame::Ephemeral { group, sealed };
         Ok(Delivery::Passing {
             group,

@@ -34,8 +34,8 @@ pub struct Stored {
 
 impl Client {
     #[must_use]
-    pub fn new(name: &str, index: usize, mut dice: Seeded) -> Self {
-        let core = Core::fresh(&mut dice);
+    pub fn new(name: &str, index: usize, dice: Seeded) -> Self {
+        let core = Core::fresh();
         Self {
             name: name.to_owned(),
             life: Life {
@@ -99,7 +99,7 @@ impl Client {
             .filter(|((table, _), _)| *table != Table::Timeline)
             .map(|((table, key), value)| row(*table, key, value));
         let core = if self.rows.is_empty() {
-            Core::fresh(&mut self.dice)
+            Core::fresh()
         } else {
             Core::open(rows).expect("a core reads what it wrote")
         };

@@ -73,7 +73,7 @@ pub struct Core {
 
 impl Core {
     /// A core with nothing stored yet: no account. Its first step writes the format version.
-    pub fn fresh(_dice: &mut dyn Dice) -> Self {
+    pub fn fresh() -> Self {
         let mut core = Self::default();
         core.write_version();
         core

@@ -74,7 +74,7 @@ impl Mls {
         Leaf::of(&member.ok_or(GroupError::Unexpected)?)
     }
 
-    /// The account of this device still has these leaves in the group.
+    /// The leaf of this device.
     pub(crate) fn own_index(&mut self, group: &GroupId) -> Result<u32, GroupError> {
         Ok(self.group(group)?.current_member_index())
     }

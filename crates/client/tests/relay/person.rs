@@ -28,8 +28,7 @@ pub struct Person {
 
 impl Person {
     pub fn new(seed: u64) -> Self {
-        let mut dice = Self::dice(seed);
-        let core = Core::fresh(&mut dice);
+        let core = Core::fresh();
         Self {
             core,
             rows: BTreeMap::new(),
