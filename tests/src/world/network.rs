@@ -282,12 +282,12 @@ impl Network {
 
     /// What is under way on a line is lost.
     pub fn cut(&mut self, cut: Line) {
-        let count = self.queue.len();
         self.queue.retain(|_, parcel| {
             !matches!(parcel, Parcel::FrameUp { line, .. } | Parcel::FrameDown { line, .. }
                 if *line == cut)
         });
-        self.under_way -= count - self.queue.len();
+        let left = self.queue.values();
+        self.under_way = left.filter(|parcel| parcel.is_under_way()).count();
     }
 
     fn is_lost(&mut self, chance: u64) -> bool {
