@@ -1,6 +1,6 @@
 //! What goes wrong is put right without anybody's help.
 
-use roost_client::view::{ConversationState, EventKind};
+use roost_client::view::{ConversationState, EventKind, MessageState};
 use roost_tests::world::World;
 
 #[test]
@@ -131,4 +131,39 @@ fn a_client_that_crashes_in_every_conversation_step_loses_nothing() {
     let expected: Vec<String> = (0..10).map(|number| format!("line {number}")).collect();
     assert_eq!(ben.reads(&room), expected);
     assert_eq!(ada.reads(&room), expected);
+}
+
+#[test]
+fn what_was_said_after_a_commit_that_is_taken_back_reaches_everybody_once() {
+    let world = World::seeded(47);
+    let [ada, ben, eve, dov] = world.people(["ada", "ben", "eve", "dov"]);
+    let room = ada.founds("one of us is odd", &[&ben, &eve]);
+    world.settle();
+    ada.disconnects();
+    ben.disconnects();
+    eve.spoils_commits(1);
+    eve.adds(&room, &dov);
+    world.settle();
+    eve.says(&room, "said too soon");
+    eve.reacts(&room, "said too soon", "👍");
+    world.settle();
+    assert_eq!(
+        eve.message(&room, "said too soon").state,
+        MessageState::Stored
+    );
+
+    ada.connects();
+    ben.connects();
+    world.settle();
+
+    for person in [&ada, &ben, &eve] {
+        let name = person.name();
+        assert_eq!(person.reads(&room), ["said too soon"], "{name}");
+        let reactions = person.message(&room, "said too soon").reactions;
+        assert_eq!(reactions.len(), 1, "{name}");
+    }
+    assert_eq!(
+        eve.message(&room, "said too soon").state,
+        MessageState::Delivered
+    );
 }
