@@ -122,8 +122,10 @@ impl Printer {
 /// What is not printed: it came before, even if it is loaded later.
 struct Past {
     keys: BTreeSet<String>,
-    /// Place in the log of the first that is printed, and its time for what has no place.
+    /// Place in the log of the first that is printed.
     floor: Option<Seq>,
+    /// Its time, for what has no place, and for lower places that are new: the log of a restored
+    /// server went back.
     since: Seconds,
 }
 
@@ -145,7 +147,7 @@ impl Past {
 
     fn covers(&self, item: &ThreadItem, key: &str) -> bool {
         let is_before = match (seq(item), self.floor) {
-            (Some(seq), Some(floor)) => seq < floor,
+            (Some(seq), Some(floor)) => seq < floor && time(item) < self.since,
             (Some(_), None) => false,
             (None, _) => time(item) < self.since,
         };
@@ -224,5 +226,18 @@ mod tests {
         ];
 
         assert_eq!(printed(&past, &later), [90, 90]);
+    }
+
+    #[test]
+    fn what_is_new_in_a_log_that_went_back_is_printed() {
+        let old = [event(Some(7), 70), event(Some(8), 80)];
+        let new = [event(Some(3), 90), event(Some(4), 91)];
+        let follows = Past::before(&old, 1);
+        let starts = Past::before(&[old.clone(), new.clone()].concat(), 2);
+
+        for past in [follows, starts] {
+            assert_eq!(printed(&past, &new), [90, 91]);
+            assert!(printed(&past, &[event(Some(6), 60)]).is_empty());
+        }
     }
 }
