@@ -7,7 +7,7 @@ use bytes::Bytes;
 use roost_wire::api::{Acknowledge, InboxPage};
 use roost_wire::frame::{ClientFrame, Cursor, ServerFrame};
 use roost_wire::{GroupId, InboxSeq, Seq, limit};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Credit a client can pile up.
 const CREDIT_MAX: u32 = 4 * limit::CREDIT_EVENTS;
@@ -21,6 +21,10 @@ pub struct Live {
     reading: bool,
     inbox_sent: InboxSeq,
     inbox_behind: bool,
+    /// What could not be read: tried again when the client says something, which it does at least
+    /// when it hears nothing.
+    failed: BTreeSet<GroupId>,
+    inbox_failed: bool,
     credit: u32,
 }
 
@@ -35,12 +39,15 @@ impl Live {
             reading: false,
             inbox_sent: inbox,
             inbox_behind: true,
+            failed: BTreeSet::new(),
+            inbox_failed: false,
             credit: credit.min(CREDIT_MAX),
         }
     }
 
     /// Takes a frame of the client.
     pub fn on_frame(&mut self, frame: ClientFrame, out: &mut Vec<Output>) {
+        self.try_again();
         match frame {
             ClientFrame::Hello { .. } => out.push(Output::Close),
             ClientFrame::Submit {
@@ -133,9 +140,22 @@ impl Live {
             Found::Page(page) => self.on_page(group, page, out),
             Found::Gap { tail } => self.end(group, &ServerFrame::Gap { group, tail }, out),
             Found::Nothing => self.end(group, &ServerFrame::Gone { group }, out),
-            // Nothing else would make it read again: the client comes back with its cursors.
-            Found::Failed => out.push(Output::Close),
+            Found::Failed => {
+                if let Some(follow) = self.follows.get_mut(&group) {
+                    follow.behind = false;
+                    self.failed.insert(group);
+                }
+            }
         }
+    }
+
+    fn try_again(&mut self) {
+        for group in std::mem::take(&mut self.failed) {
+            if let Some(follow) = self.follows.get_mut(&group) {
+                follow.behind = true;
+            }
+        }
+        self.inbox_behind |= std::mem::take(&mut self.inbox_failed);
     }
 
     /// Takes what reading the inbox gave.
@@ -143,7 +163,7 @@ impl Live {
         self.reading = false;
         self.inbox_behind = false;
         let Some(page) = page else {
-            out.push(Output::Close);
+            self.inbox_failed = true;
             return;
         };
         self.inbox_behind = page.more;
@@ -373,17 +393,22 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_ends_the_connection_so_that_the_client_comes_back() {
-        for fail in [
-            |live: &mut Live, out: &mut _| live.on_log(GROUP, Found::Failed, out),
-            |live: &mut Live, out: &mut _| live.on_inbox(None, out),
-        ] {
-            let (mut live, mut out) = (live(0, 1), Vec::new());
-
-            fail(&mut live, &mut out);
-
-            assert_eq!(out, [Output::Close]);
+    fn what_cannot_be_read_is_tried_again_when_the_client_says_something() {
+        let (mut live, mut out) = (live(0, 1), Vec::new());
+        for _ in 0..2 {
+            match live.want() {
+                Some(Output::ReadInbox { .. }) => live.on_inbox(None, &mut out),
+                Some(Output::Read { group, .. }) => live.on_log(group, Found::Failed, &mut out),
+                other => panic!("{other:?}"),
+            }
         }
+        assert_eq!(live.want(), None);
+
+        live.on_frame(ClientFrame::Ping, &mut out);
+
+        assert!(matches!(live.want(), Some(Output::ReadInbox { .. })));
+        live.on_inbox(None, &mut out);
+        assert!(matches!(live.want(), Some(Output::Read { .. })));
     }
 
     #[test]
