@@ -1,8 +1,8 @@
 //! Where server and clients meet: the kit the proofs are written with.
 //!
 //! Owns [`world`] (real cores and the real server's logic in one thread), [`sim`] (stories played
-//! in it), [`real`] (the real binary in a process), [`guest`] and [`lean`] (who talks to it),
-//! [`search`] (looking for words in bytes), and the proofs [`mod@gun`] and [`mod@bench`]. Never part of
+//! in it), [`real`] (the real binary in a process), [`guest`], [`terminal`], [`browser`] and [`lean`]
+//! (who talks to it), [`search`] (looking for words in bytes), and the proofs [`mod@gun`] and [`mod@bench`]. Never part of
 //! the product.
 
 pub mod bench;
@@ -13,4 +13,5 @@ pub mod lean;
 pub mod real;
 pub mod search;
 pub mod sim;
+pub mod terminal;
 pub mod world;

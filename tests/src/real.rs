@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -22,6 +23,7 @@ pub struct RealServer {
     folder: PathBuf,
     port: u16,
     options: Vec<String>,
+    environment: Vec<(String, OsString)>,
     child: Option<Child>,
     setup: Option<String>,
     origin: String,
@@ -33,7 +35,20 @@ impl RealServer {
     /// # Errors
     /// If there is no binary, or it does not get ready.
     pub fn start(folder: &Path, options: &[&str]) -> Result<Self> {
+        Self::start_in(folder, options, Vec::new())
+    }
+
+    /// Starts a server with further environment variables.
+    ///
+    /// # Errors
+    /// As [`RealServer::start`].
+    pub fn start_in(
+        folder: &Path,
+        options: &[&str],
+        environment: Vec<(String, OsString)>,
+    ) -> Result<Self> {
         let mut server = Self {
+            environment,
             folder: folder.to_owned(),
             port: free_port()?,
             options: options.iter().map(|&option| option.to_owned()).collect(),
@@ -58,6 +73,7 @@ impl RealServer {
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .args(["--host", "localhost"])
             .args(&self.options)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

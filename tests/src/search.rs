@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -73,20 +73,30 @@ impl Search {
     /// Searches a file, or all files below a folder. Returns the bytes searched.
     ///
     /// # Errors
-    /// What reading fails with; a file that vanishes meanwhile is passed over.
+    /// What looking fails with. Passed over are a file that vanishes meanwhile, and what is neither
+    /// a file nor a folder and so holds no bytes: sockets, and links, whose targets are looked at
+    /// where they are.
     pub fn folder(&self, path: &Path, hits: &mut Hits) -> Result<u64> {
-        if path.is_dir() {
+        let Some(about) = still_there(path, std::fs::symlink_metadata(path))? else {
+            return Ok(0);
+        };
+        if about.is_dir() {
             let mut searched = 0;
-            for entry in std::fs::read_dir(path)? {
+            for entry in still_there(path, std::fs::read_dir(path))?
+                .into_iter()
+                .flatten()
+            {
                 searched += self.folder(&entry?.path(), hits)?;
             }
             return Ok(searched);
         }
-        match File::open(path) {
-            Ok(file) if file.metadata()?.is_file() => {
-                self.reader(file, &path.display().to_string(), hits)
-            }
-            _ => Ok(0),
+        if !about.is_file() {
+            return Ok(0);
+        }
+        let place = path.display().to_string();
+        match still_there(path, File::open(path))? {
+            Some(file) => self.reader(file, &place, hits).context(place),
+            None => Ok(0),
         }
     }
 
@@ -147,6 +157,15 @@ impl Search {
             searched += count as u64;
             self.bytes(&buffer, place, hits);
         }
+    }
+}
+
+/// Nothing if it has vanished.
+fn still_there<T>(path: &Path, looked: std::io::Result<T>) -> Result<Option<T>> {
+    match looked {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
     }
 }
 
@@ -223,7 +242,8 @@ mod tests {
 
     #[test]
     fn every_spelling_is_found_inside_a_longer_text() {
-        let utf16: Vec<u8> = format!("x{WORD}y")
+        // One more letter, and it would be there in the other order of bytes as well.
+        let utf16: Vec<u8> = format!("x{WORD}")
             .encode_utf16()
             .flat_map(u16::to_be_bytes)
             .collect();
@@ -251,6 +271,35 @@ mod tests {
     #[test]
     fn other_text_is_not_found() {
         assert!(found_in(b"canary-5f2e91c07ab3d85 and more").is_empty());
+    }
+
+    #[test]
+    fn every_file_is_searched_and_what_is_none_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("below");
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(below.join("file"), WORD).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        let search = Search::for_words(&[WORD.into()]).unwrap();
+        let mut hits = Hits::new();
+
+        let searched = search.folder(folder.path(), &mut hits).unwrap();
+
+        assert_eq!(searched, WORD.len() as u64);
+        assert_eq!(hits.len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_error_and_one_that_vanished_is_none() {
+        let search = Search::for_words(&[WORD.into()]).unwrap();
+        let searched = |path: &str| search.folder(Path::new(path), &mut Hits::new());
+
+        // Nothing is mapped where reading begins.
+        assert!(searched("/proc/self/mem").is_err());
+        // A file where a folder should be.
+        assert!(searched("/proc/self/status/below").is_err());
+        assert_eq!(searched("/proc/self/nothing").unwrap(), 0);
     }
 
     #[test]

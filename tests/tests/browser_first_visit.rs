@@ -67,9 +67,7 @@ async fn a_name_that_is_taken_can_be_changed_in_place() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = RealServer::start(&folder.path().join("data"), &[])?;
     let station = Station::start(Some(&server.ca()))?;
-    let ada = Person::at(&station, "Ada").await?;
-    ada.joins(server.setup_link()?).await?;
-    ada.is_in().await?;
+    let ada = Person::joined(&station, "Ada", server.setup_link()?).await?;
     let link = ada.invites("invite").await?;
     let other = Person::at(&station, "Other").await?;
 

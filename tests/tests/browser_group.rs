@@ -9,18 +9,10 @@ async fn a_removed_member_reads_nothing_of_what_follows() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = RealServer::start(&folder.path().join("data"), &[])?;
     let station = Station::start(Some(&server.ca()))?;
-    let ada = Person::at(&station, "Ada").await?;
-    ada.joins(server.setup_link()?).await?;
-    ada.is_in().await?;
+    let ada = Person::joined(&station, "Ada", server.setup_link()?).await?;
     let link = ada.invites("invite").await?;
-    let (ben, cleo) = (
-        Person::at(&station, "Ben").await?,
-        Person::at(&station, "Cleo").await?,
-    );
-    for guest in [&ben, &cleo] {
-        guest.joins(&link).await?;
-        guest.is_in().await?;
-    }
+    let ben = Person::joined(&station, "Ben", &link).await?;
+    let cleo = Person::joined(&station, "Cleo", &link).await?;
 
     ada.presses("[data-panel='new']").await?;
     ada.ticks("Ben").await?;
@@ -67,12 +59,9 @@ async fn two_tabs_of_one_browser_are_one_person() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = RealServer::start(&folder.path().join("data"), &[])?;
     let station = Station::start(Some(&server.ca()))?;
-    let ada = Person::at(&station, "Ada").await?;
-    ada.joins(server.setup_link()?).await?;
-    ada.is_in().await?;
+    let ada = Person::joined(&station, "Ada", server.setup_link()?).await?;
     let link = ada.invites("invite").await?;
-    let ben = Person::at(&station, "Ben").await?;
-    ben.joins(&link).await?;
+    let ben = Person::joined(&station, "Ben", &link).await?;
     ben.says("From the first tab").await?;
     ben.sees_mark("From the first tab", Mark::Sent).await?;
     let first = ben.driver().window().await?;

@@ -10,12 +10,9 @@ async fn two_people_talk_through_a_server_that_dies_in_between() -> Result<()> {
     let mut server = RealServer::start(&folder.path().join("data"), &[])?;
     let station = Station::start(Some(&server.ca()))?;
 
-    let ada = Person::at(&station, "Ada").await?;
-    ada.joins(server.setup_link()?).await?;
-    ada.is_in().await?;
+    let ada = Person::joined(&station, "Ada", server.setup_link()?).await?;
     let link = ada.invites("invite").await?;
-    let ben = Person::at(&station, "Ben").await?;
-    ben.joins(&link).await?;
+    let ben = Person::joined(&station, "Ben", &link).await?;
 
     ben.says("Hello Ada").await?;
     ada.presses("#rows .row").await?;

@@ -139,7 +139,7 @@ fn what_is_written_offline_is_sent_on_return_and_once() {
 }
 
 #[test]
-fn a_server_killed_in_any_of_its_commits_loses_and_doubles_nothing() {
+fn a_server_killed_in_any_commit_of_a_message_loses_and_doubles_nothing() {
     use roost_tests::world::fragile_store::Death;
     let world = World::seeded(8);
     let [ada, ben] = world.people(["ada", "ben"]);
@@ -147,13 +147,17 @@ fn a_server_killed_in_any_of_its_commits_loses_and_doubles_nothing() {
     world.settle();
     let mut expected = Vec::new();
 
-    for commits in 0..4 {
-        for death in [Death::BeforeTheCommit, Death::AfterTheCommit] {
+    for death in [Death::BeforeTheCommit, Death::AfterTheCommit] {
+        for commits in 0.. {
             world.kill_server_in_commit(commits, death);
-            let text = format!("{commits} {death:?}");
+            let text = format!("{death:?} {commits}");
             ada.says(&room, &text);
             expected.push(text);
             world.settle();
+            if world.spare_server() {
+                assert!(commits > 0);
+                break;
+            }
         }
     }
 

@@ -24,7 +24,7 @@ checks      boundary              which crate and module may see which
             tidy                  prints what is unusually large; never fails
 proofs      sim | crash | gun | bench | power-loss | screens
                                   starts the program of that name in roost-tests
-            plant NAME | --all    applies tests/planted/NAME.patch, demands that its proof fails
+            plant NAME | --all    plants tests/planted/NAME.patch, demands that its proof fails
 delivery    package               static binaries and checksums in artefacts/package
 
 --release   builds the proof programs and binaries in the release profile (bench always does)

@@ -56,7 +56,7 @@ pub fn start(
             "roost-tests",
             "--bin",
         ])
-        .arg(name.replace('-', "_"))
+        .arg(file_name(name))
         .args(profile.flags())
         .arg("--")
         .args(arguments)
@@ -66,8 +66,13 @@ pub fn start(
     workspace::run(&mut command)
 }
 
+/// The binary of `roost-tests` behind a task.
+pub fn file_name(task: &str) -> String {
+    task.replace('-', "_")
+}
+
 /// The simulation and the power cuts run the product's code inside their own process.
-fn needed_binaries(name: &str) -> &'static [&'static str] {
+pub fn needed_binaries(name: &str) -> &'static [&'static str] {
     match name {
         "sim" | "power-loss" => &[],
         _ => &["roost", "roost-cli"],

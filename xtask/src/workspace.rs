@@ -1,7 +1,9 @@
 //! Where things are, and how other programs are run.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -47,9 +49,20 @@ impl Workspace {
 
     /// Cargo as it started this program, in the workspace's root.
     pub fn cargo(&self) -> Command {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+        self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    }
+
+    /// A program in the workspace's root, as if typed into a shell: without what cargo tells the
+    /// programs it runs about themselves. Build scripts of dependencies look at these variables,
+    /// and would run anew in every other call.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(&self.root);
+        for (name, _) in env::vars_os() {
+            if about_the_package(&name) {
+                command.env_remove(name);
+            }
+        }
         command
     }
 
@@ -84,12 +97,17 @@ impl Workspace {
     }
 }
 
+fn about_the_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+}
+
 /// Runs a command that talks to the terminal; a failure is an error.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command
         .status()
-        .with_context(|| format!("starting {command:?}"))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
+        .with_context(|| format!("starting {}", typed(command)))?;
+    ensure!(status.success(), "`{}` ended with {status}", typed(command));
     Ok(())
 }
 
@@ -97,14 +115,22 @@ pub fn run(command: &mut Command) -> Result<()> {
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command
         .output()
-        .with_context(|| format!("starting {command:?}"))?;
+        .with_context(|| format!("starting {}", typed(command)))?;
     let message = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
-        "{command:?} ended with {}:\n{message}",
+        "`{}` ended with {}:\n{message}",
+        typed(command),
         output.status
     );
-    String::from_utf8(output.stdout).with_context(|| format!("output of {command:?}"))
+    String::from_utf8(output.stdout).with_context(|| format!("output of {}", typed(command)))
+}
+
+/// As one would type it.
+fn typed(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+    words.join(" ")
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {

@@ -8,7 +8,8 @@ const EXIT_CODES: &str = "Exit codes:
   0  done
   1  failure on this machine
   2  wrong usage
-  3  refused by the server or by the rules of the group
+  3  refused by the server or by the rules of the group; also if the server has no room (what was
+     to be sent is kept and goes out with a later command)
   4  server not reachable (what was to be sent is kept and goes out with the next command)
   5  no such person, group or message, or several of that name
   6  another roost-cli uses this home

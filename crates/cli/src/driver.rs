@@ -12,7 +12,7 @@ use crate::vault::{Vault, VaultError};
 use roost_client::{
     CallId, Command, Core, Effect, HttpCall, HttpReply, Input, Moment, Notice, Step, Unreachable,
 };
-use roost_wire::GroupId;
+use roost_wire::{ApiError, GroupId, api};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -21,6 +21,9 @@ use tokio::sync::mpsc;
 const INBOUND: usize = 256;
 /// What one [`Driver::settle`] may take.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Longest answer that says what went wrong.
+const ERROR_BYTES: usize = 4_096;
 
 /// The driver cannot go on; open a new one.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,7 @@ pub struct Driver<V> {
     sockets: u64,
     wake: Option<Moment>,
     trouble: Option<Trouble>,
+    put_off: Option<ApiError>,
     /// Whether the core was told to stay connected.
     live: bool,
 }
@@ -85,6 +89,7 @@ impl<V: Vault> Driver<V> {
             sockets: 0,
             wake: None,
             trouble: None,
+            put_off: None,
             live: false,
         })
     }
@@ -132,6 +137,7 @@ impl<V: Vault> Driver<V> {
             // With a socket there is no moment at which everything is done.
             self.feed(Input::Command(Command::Disconnect))?;
         }
+        self.put_off = None;
         let mut notices = self.feed(Input::Command(command))?;
         let is_refused = |notice: &Notice| matches!(notice, Notice::Refused { .. });
         if notices.iter().any(is_refused) {
@@ -165,6 +171,13 @@ impl<V: Vault> Driver<V> {
         self.trouble.as_ref()
     }
 
+    /// What the server said last, since the last [`Driver::settle`] began, to something that it
+    /// could not do now: it has no room, or a fault. The core tries again.
+    #[must_use]
+    pub const fn put_off(&self) -> Option<&ApiError> {
+        self.put_off.as_ref()
+    }
+
     /// Goes on being connected, if that is wanted.
     fn reconnect(&mut self) -> Result<(), DriverError> {
         if self.live {
@@ -179,6 +192,9 @@ impl<V: Vault> Driver<V> {
         result: Result<HttpReply, Trouble>,
     ) -> Result<Vec<Notice>, DriverError> {
         self.trouble = result.as_ref().err().cloned();
+        if let Some(error) = result.as_ref().ok().and_then(passing) {
+            self.put_off = Some(error);
+        }
         let result = result.map_err(|_| Unreachable);
         self.feed(Input::Reply { call, result })
     }
@@ -277,6 +293,15 @@ impl<V: Vault> Driver<V> {
             more: page.more,
         })
     }
+}
+
+/// A refusal of what may succeed later.
+fn passing(reply: &HttpReply) -> Option<ApiError> {
+    if reply.status == 200 {
+        return None;
+    }
+    let error: ApiError = api::decode(&reply.body, "error", ERROR_BYTES).ok()?;
+    error.code.is_passing().then_some(error)
 }
 
 async fn until(moment: Option<Moment>) {

@@ -9,7 +9,7 @@ use crate::vault_file::VaultFile;
 use roost_client::content::MessageId;
 use roost_client::view::ThreadItem;
 use roost_client::{Command, Core, Notice};
-use roost_wire::{AccountId, GroupId};
+use roost_wire::{AccountId, ErrorCode, GroupId};
 
 /// The account of a home, held alone by this process.
 pub struct Session {
@@ -114,6 +114,33 @@ impl Session {
         match self.driver.trouble() {
             Some(trouble) if !self.offline => Err(trouble.clone().into()),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether the server had room for what was written; commands that change something ask at
+    /// their end. What it had no room for is kept, and sent by a later command.
+    ///
+    /// # Errors
+    /// [`Failure::Unreachable`], or [`Failure::Refused`] if its disk is full.
+    pub fn taken(&self) -> Result<(), Failure> {
+        self.reached()?;
+        match self.driver.put_off() {
+            Some(error) if error.code == ErrorCode::ReadOnly => {
+                Err(Failure::Refused(error.message.clone()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Why something is not stored that should be.
+    ///
+    /// # Errors
+    /// [`Failure::Unreachable`], or [`Failure::Refused`] with what the server said.
+    pub fn stored(&self) -> Result<(), Failure> {
+        self.reached()?;
+        match self.driver.put_off() {
+            Some(error) => Err(Failure::Refused(error.message.clone())),
+            None => Ok(()),
         }
     }
 

@@ -188,13 +188,19 @@ async fn progress(tally: &RefCell<Tally>, before: usize) -> Result<()> {
 
 /// Everyone must show every acknowledged message once.
 async fn judge(rounds: u32, mut guests: Vec<Guest>, room: GroupId, tally: &Tally) -> Result<bool> {
+    catch_up(&mut guests, room, tally).await?;
     let (mut lost, mut doubled) = (0, 0);
     for guest in &mut guests {
-        guest.driver.command(Command::Disconnect)?;
-        let texts = catch_up(guest, room, tally).await?;
-        lost += missing(guest, room, tally)?;
-        doubled += texts.values().filter(|count| **count > 1).count();
-        println!("{} shows {} messages", guest.name, texts.len());
+        let texts = texts(guest, room)?;
+        let missing = missing(guest, room, tally)?;
+        let repeated = texts.values().filter(|count| **count > 1).count();
+        println!(
+            "{} shows {} messages, misses {missing}, repeats {repeated}",
+            guest.name,
+            texts.len()
+        );
+        lost += missing;
+        doubled += repeated;
     }
     println!(
         "crash rounds={rounds} acknowledged={} lost={lost} doubled={doubled}",
@@ -203,20 +209,28 @@ async fn judge(rounds: u32, mut guests: Vec<Guest>, room: GroupId, tally: &Tally
     Ok(lost == 0 && doubled == 0 && !tally.acknowledged.is_empty())
 }
 
-/// Fetches until nothing is missing, or for as long as a client that was refused waits at most
-/// before it tries again; yields how often each text is shown.
-async fn catch_up(
-    guest: &mut Guest,
-    room: GroupId,
-    tally: &Tally,
-) -> Result<BTreeMap<String, u32>> {
+/// Fetches until nobody misses anything, or for as long as a client that was refused waits at most
+/// before it tries again.
+async fn catch_up(guests: &mut [Guest], room: GroupId, tally: &Tally) -> Result<()> {
+    for guest in &mut *guests {
+        guest.driver.command(Command::Disconnect)?;
+    }
     for _ in 0..CATCH_UP_TRIES {
-        guest.syncs().await?;
-        if missing(guest, room, tally)? == 0 {
+        let mut behind = 0;
+        for guest in &mut *guests {
+            guest.syncs().await?;
+            behind += missing(guest, room, tally)?;
+        }
+        if behind == 0 {
             break;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+    Ok(())
+}
+
+/// How often each text is shown.
+fn texts(guest: &mut Guest, room: GroupId) -> Result<BTreeMap<String, u32>> {
     let mut texts = BTreeMap::new();
     for message in guest.messages(&room)? {
         *texts.entry(message.text).or_default() += 1;

@@ -45,6 +45,17 @@ impl Person {
         })
     }
 
+    /// Somebody new, who has joined by a link and is in.
+    ///
+    /// # Errors
+    /// If the browser does not start, or the link does not work.
+    pub async fn joined(station: &Station, name: &str, link: &str) -> Result<Self> {
+        let person = Self::at(station, name).await?;
+        person.joins(link).await?;
+        person.is_in().await?;
+        Ok(person)
+    }
+
     /// Closes the browser; the profile stays.
     ///
     /// # Errors

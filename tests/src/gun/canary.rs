@@ -41,9 +41,13 @@ impl Canaries {
     pub fn word(&mut self, kind: &str) -> String {
         let word = format!("{} {}", kind.trim(), secret());
         self.words.push(word.clone());
-        if kind == "group" {
-            self.passing.push(word.clone());
-        }
+        word
+    }
+
+    /// A new word that will be replaced.
+    pub fn passing(&mut self, kind: &str) -> String {
+        let word = self.word(kind);
+        self.passing.push(word.clone());
         word
     }
 
@@ -63,9 +67,10 @@ impl Canaries {
         emoji
     }
 
-    #[must_use]
-    pub fn is_passing(&self, word: &str) -> bool {
-        self.passing.iter().any(|passing| passing == word)
+    /// The words that must be shown at the end.
+    pub fn lasting(&self) -> impl Iterator<Item = &str> {
+        let lasting = |word: &&String| !self.passing.contains(word);
+        self.words.iter().filter(lasting).map(String::as_str)
     }
 }
 

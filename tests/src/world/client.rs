@@ -4,6 +4,7 @@
 //! step as one transaction; where a death falls is the world's to say.
 
 use super::dice::Seeded;
+use super::fragile_store::Death;
 use super::network::{Life, Line};
 use roost_client::{Command, Core, Effect, Input, Moment, Notice, Row, Table, Write};
 use roost_wire::GroupId;
@@ -23,6 +24,8 @@ pub struct Client {
     /// Whether it connects when it starts.
     pub wants_connection: bool,
     dice: Seeded,
+    /// It dies in the step after so many more.
+    fuse: Option<(u64, Death)>,
     /// What its steps announced, in this and earlier lives, if the step was stored.
     pub notices: Vec<Notice>,
 }
@@ -48,8 +51,29 @@ impl Client {
             alarm: 0,
             wants_connection: false,
             dice,
+            fuse: None,
             notices: Vec::new(),
         }
+    }
+
+    /// The process will die in the step after so many more.
+    pub fn die_after(&mut self, steps: u64, death: Death) {
+        self.fuse = Some((steps, death));
+    }
+
+    /// It need not die any more. Whether it has not yet: it took fewer steps.
+    pub fn spare(&mut self) -> bool {
+        self.fuse.take().is_some()
+    }
+
+    /// Counts one step: whether, and where in it, the process dies.
+    pub fn doom(&mut self) -> Option<Death> {
+        let (steps, death) = self.fuse?;
+        self.fuse = match steps.checked_sub(1) {
+            Some(left) => Some((left, death)),
+            None => return self.fuse.take().map(|(_, death)| death),
+        };
+        None
     }
 
     /// The same profile copied to another machine, as it is now.

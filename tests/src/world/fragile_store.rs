@@ -55,6 +55,16 @@ impl FragileStore {
         };
     }
 
+    /// Puts the fuse out. Whether it was still burning: fewer commits came than it waited for.
+    pub fn spare(&self) -> bool {
+        let mut fuse = self.lock();
+        let was_lit = matches!(*fuse, Fuse::Lit { .. });
+        if was_lit {
+            *fuse = Fuse::Cold;
+        }
+        was_lit
+    }
+
     #[must_use]
     pub fn is_dead(&self) -> bool {
         matches!(*self.lock(), Fuse::Dead)

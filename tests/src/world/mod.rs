@@ -194,6 +194,12 @@ impl World {
         self.stage().server.die_after(commits, death);
     }
 
+    /// The server need not die any more. Whether it has not yet: it made fewer commits.
+    #[must_use]
+    pub fn spare_server(&self) -> bool {
+        self.stage().server.spare()
+    }
+
     pub fn set_weather(&self, weather: Weather) {
         self.stage().network.weather = weather;
     }
@@ -418,6 +424,8 @@ impl Stage {
             let input = self.mischief[to.client].colour(input);
             let dies = self.dice.chance(self.mortality.client);
             let dies_first = dies && self.dice.chance(300);
+            let doom = self.clients[to.client].doom();
+            let dies_first = dies_first || doom == Some(Death::BeforeTheCommit);
             let now = self.now;
             let known = self.clients[to.client].notices.len();
             let Some(stored) = self.clients[to.client].step(input, now, dies_first) else {
@@ -426,6 +434,8 @@ impl Stage {
             self.note_news(to.client, known);
             let survives = if dies {
                 self.dice.below(stored.effects.len() as u64 + 1)
+            } else if doom.is_some() {
+                0
             } else {
                 u64::MAX
             };
@@ -435,7 +445,7 @@ impl Stage {
                 }
                 inputs.extend(self.perform(to, effect));
             }
-            if dies {
+            if dies || doom.is_some() {
                 return self.kill_client(to.client);
             }
         }

@@ -1,6 +1,7 @@
 //! What people do and see, in the words of the stories.
 
 use super::World;
+use super::fragile_store::Death;
 use roost_client::view::{
     Connection, ConversationState, EventKind, MemberView, MessageView, ThreadItem, Trust,
 };
@@ -154,6 +155,18 @@ impl Person {
     /// The device crashes; it starts again by itself a little later.
     pub fn crashes(&self) {
         self.world.stage().kill_client(self.index);
+    }
+
+    /// The client will crash in the step after so many more: before what the step writes is
+    /// stored, or after that and before anything else it leads to.
+    pub fn will_crash_in_step(&self, steps: u64, death: Death) {
+        self.world.stage().clients[self.index].die_after(steps, death);
+    }
+
+    /// The client need not crash any more. Whether it has not yet: it took fewer steps.
+    #[must_use]
+    pub fn is_spared(&self) -> bool {
+        self.world.stage().clients[self.index].spare()
     }
 
     /// The device sends its next so many commits so that members must refuse them.

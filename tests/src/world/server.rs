@@ -96,6 +96,11 @@ impl Server {
         self.store.die_after(commits, death);
     }
 
+    /// It need not die any more. Whether it has not yet.
+    pub fn spare(&self) -> bool {
+        self.store.spare()
+    }
+
     #[must_use]
     pub const fn is_up(&self) -> bool {
         self.process.is_some()

@@ -11,5 +11,5 @@ pub(super) async fn run(session: &mut Session, task: AddPeople) -> Result<(), Fa
     session
         .settle(Command::AddMembers { group, accounts }, Some(group))
         .await?;
-    session.reached()
+    session.taken()
 }

@@ -11,5 +11,5 @@ pub(super) async fn run(session: &mut Session, task: Delete) -> Result<(), Failu
     session
         .settle(Command::Delete { group, message }, Some(group))
         .await?;
-    session.reached()
+    session.taken()
 }

@@ -13,5 +13,5 @@ pub(super) async fn run(session: &mut Session, task: Edit) -> Result<(), Failure
         text: task.text,
     };
     session.settle(command, Some(group)).await?;
-    session.reached()
+    session.taken()
 }

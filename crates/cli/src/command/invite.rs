@@ -26,7 +26,7 @@ pub(super) async fn run(
             return Ok(out.line(&link, &object)?);
         }
     }
-    session.reached()?;
+    session.taken()?;
     Err(Failure::Broken(
         "the server did not confirm the invite".into(),
     ))

@@ -21,7 +21,7 @@ pub(super) async fn run(
         name: task.name.unwrap_or_default(),
     };
     let notices = session.settle(command, None).await?;
-    session.reached()?;
+    session.taken()?;
     if let Some(ca) = ca {
         session.home().keep_authority(ca)?;
     }

@@ -8,5 +8,5 @@ pub(super) async fn run(session: &mut Session, task: Leave) -> Result<(), Failur
     session.need_account()?;
     let group = session.group(&task.group).await?;
     session.settle(Command::Leave(group), Some(group)).await?;
-    session.reached()
+    session.taken()
 }

@@ -23,5 +23,5 @@ pub(super) async fn run(
     });
     let id = opened.ok_or_else(|| Failure::Broken("the group was not made".into()))?;
     out.line(&id, &json!({"group": id}))?;
-    session.reached()
+    session.taken()
 }

@@ -23,5 +23,5 @@ pub(super) async fn run(session: &mut Session, task: React) -> Result<(), Failur
         }
     };
     session.settle(command, Some(group)).await?;
-    session.reached()
+    session.taken()
 }

@@ -11,5 +11,5 @@ pub(super) async fn run(session: &mut Session, task: Remove) -> Result<(), Failu
     session
         .settle(Command::RemoveMember { group, account }, Some(group))
         .await?;
-    session.reached()
+    session.taken()
 }

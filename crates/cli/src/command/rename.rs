@@ -11,5 +11,5 @@ pub(super) async fn run(session: &mut Session, task: Rename) -> Result<(), Failu
     session
         .settle(Command::Rename { group, name }, Some(group))
         .await?;
-    session.reached()
+    session.taken()
 }

@@ -61,7 +61,7 @@ pub(super) fn report(
     match message.map(|message| message.state) {
         Some(MessageState::Failed(reason)) => Err(Failure::Refused(reason)),
         Some(MessageState::Stored | MessageState::Delivered | MessageState::Received) => Ok(()),
-        Some(MessageState::Sending) | None => session.reached(),
+        Some(MessageState::Sending) | None => session.stored(),
     }
 }
 

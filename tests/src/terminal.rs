@@ -1,4 +1,6 @@
 //! A person with `roost-cli` in a home of their own.
+//!
+//! Owns the command lines. Never reads what the client stores.
 
 use crate::real::{RealServer, binary};
 use anyhow::{Context, Result, bail};
@@ -77,6 +79,23 @@ impl Terminal {
         self.run(&["groups"])
     }
 
+    /// The id of the message with this text.
+    ///
+    /// # Errors
+    /// If the command fails, or shows no such message.
+    pub fn id_of(&self, conversation: &str, text: &str) -> Result<String> {
+        let log = self.log(conversation)?;
+        let objects = log.lines().map(serde_json::from_str::<Value>);
+        for object in objects {
+            let object = object?;
+            let field = |name| object.get(name).and_then(Value::as_str);
+            if field("text") == Some(text) {
+                return Ok(field("id").context("a message without id")?.to_owned());
+            }
+        }
+        bail!("{conversation} shows no {text:?}")
+    }
+
     /// The value of one field in the first line of output.
     fn id(&self, arguments: &[&str], field: &str) -> Result<String> {
         let output = self.run(arguments)?;
@@ -88,7 +107,36 @@ impl Terminal {
             .to_owned())
     }
 
+    /// The texts of a conversation, oldest first.
+    ///
+    /// # Errors
+    /// If the command fails.
+    pub fn texts(&self, conversation: &str) -> Result<Vec<String>> {
+        let log = self.log(conversation)?;
+        let objects = log.lines().map(serde_json::from_str::<Value>);
+        let mut texts = Vec::new();
+        for object in objects {
+            if let Some(text) = object?.get("text").and_then(Value::as_str) {
+                texts.push(text.to_owned());
+            }
+        }
+        Ok(texts)
+    }
+
     fn run(&self, arguments: &[&str]) -> Result<String> {
+        let ran = self.runs(arguments)?;
+        if ran.code == Some(0) {
+            Ok(ran.output)
+        } else {
+            bail!("roost-cli {}: {ran:?}", arguments.join(" "))
+        }
+    }
+
+    /// Runs a command that may fail.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn runs(&self, arguments: &[&str]) -> Result<Ran> {
         let output = Command::new(binary("ROOST_CLI_BIN", "roost-cli")?)
             .arg("--home")
             .arg(&self.home)
@@ -97,11 +145,18 @@ impl Terminal {
             .arg("--json")
             .args(arguments)
             .output()?;
-        if output.status.success() {
-            Ok(String::from_utf8(output.stdout)?)
-        } else {
-            let why = String::from_utf8_lossy(&output.stderr);
-            bail!("roost-cli {}: {} {why}", arguments.join(" "), output.status)
-        }
+        Ok(Ran {
+            code: output.status.code(),
+            output: String::from_utf8(output.stdout)?,
+            errors: String::from_utf8(output.stderr)?,
+        })
     }
+}
+
+/// What became of a command.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub output: String,
+    pub errors: String,
 }
