@@ -110,14 +110,14 @@ fn put_voids(
     first: KnownRow,
 ) -> (Batch, Vec<Entry>, KnownRow) {
     let mut entries: Vec<Entry> = Vec::new();
+    // All name the epoch that holds in the end: whoever sees the first knows what is gone.
     let mut known = first;
-    for (undone, undo) in chain {
+    for (undone, _) in chain {
         let is_first = entries.is_empty();
         if !is_first {
             known.seq = known.seq.next();
         }
-        known.epoch = undo.epoch;
-        let entry = Entry::new(state.id, known.seq, void(*undone, undo, known));
+        let entry = Entry::new(state.id, known.seq, void(*undone, known));
         batch = if is_first {
             entry.put(batch, &known)
         } else {
@@ -187,7 +187,7 @@ fn effects(state: &State, change: &Change, oldest: &UndoRow, last: KnownRow) -> 
     effects
 }
 
-fn void(undone: Seq, undo: &UndoRow, known: KnownRow) -> LogRow {
+fn void(undone: Seq, known: KnownRow) -> LogRow {
     // Void entries have no body; this names them, so that each has a hash of its own.
     let name = [
         b"roost void v1".as_slice(),
@@ -196,7 +196,7 @@ fn void(undone: Seq, undo: &UndoRow, known: KnownRow) -> LogRow {
     ];
     LogRow {
         kind: EntryKind::Void,
-        epoch: undo.epoch,
+        epoch: known.epoch,
         time: known.time,
         hash: EntryHash::of(&name.concat()),
         body: Blob::default(),

@@ -341,7 +341,9 @@ impl<'a> Room<'a> {
     ) {
         let found = side.find(&said.text);
         if let Some(found) = found {
-            if found.seq != Some(chapter.seq) && !self.is_a_second_try(sender, found.seq, chapter) {
+            let is_said_again = self.is_a_second_try(sender, found.seq, chapter)
+                || self.was_taken_back(found.seq, chapter);
+            if found.seq != Some(chapter.seq) && !is_said_again {
                 let line = format!(
                     "{} is at {} for its sender and at {:?} for {}",
                     said.text, chapter.seq, found.seq, side.name
@@ -440,6 +442,22 @@ impl<'a> Room<'a> {
                 let was_there = chapter.roster.contains_key(&sender.device);
                 chapter.seq > first && chapter.seq < second.seq && !was_there
             })
+    }
+
+    /// Read first in an epoch that was taken back, by somebody who had followed into it, and said
+    /// again after that.
+    fn was_taken_back(&self, first: Option<Seq>, second: &Chapter) -> bool {
+        let Some(first) = first.and_then(|first| self.chapter(first)) else {
+            return false;
+        };
+        let mut void = self.history.chapters.iter().filter(|void| void.is_void);
+        void.any(|void| {
+            let mut later = self.history.chapters.iter();
+            let end = later.find(|end| end.voids == Some(void.seq));
+            void.epoch_after <= first.epoch
+                && void.seq < first.seq
+                && end.is_some_and(|end| first.seq < end.seq && end.seq < second.seq)
+        })
     }
 
     /// What one device said stands in the order in which it was said.

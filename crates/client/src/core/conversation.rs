@@ -61,6 +61,8 @@ pub(super) struct Conversation {
     pub signal_keys: Vec<SignalKey>,
     /// Messages of the current epoch that could not be decrypted.
     pub undecryptable: u32,
+    /// The server said that a commit of this device was taken back.
+    pub suspended: bool,
 }
 
 impl Conversation {
@@ -122,6 +124,7 @@ impl Conversation {
             typed_at: None,
             signal_keys: Vec::new(),
             undecryptable: 0,
+            suspended: false,
         }
     }
 

@@ -95,11 +95,21 @@ impl Core {
         turn.notify(Notice::ConversationsChanged);
     }
 
-    /// A commit of this device was taken back: in its epoch there was nobody else, and what was
-    /// said there is said again.
+    /// A commit of this device was taken back. The log tells which, and with it what has to be said
+    /// again; without that, the group is entered anew all the same.
     pub(super) fn on_suspended(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
+        let Some(conversation) = self.conversations.get_mut(group) else {
+            return;
+        };
+        if conversation.fetch {
+            return;
+        }
+        if !std::mem::replace(&mut conversation.suspended, true) {
+            conversation.fetch = true;
+            conversation.caught_up = false;
+            return;
+        }
         self.unseal_from(group, Epoch::new(0));
-        self.repeat_voided(group);
         self.enter_anew(group, Trouble::StateLost, turn);
     }
 
@@ -277,6 +287,7 @@ impl Core {
         conversation.followed = false;
         conversation.acknowledged = Seq::NONE;
         conversation.undecryptable = 0;
+        conversation.suspended = false;
         conversation.signal_keys.clear();
         if skipped || !again {
             self.forget_heard(group);

@@ -203,7 +203,7 @@ impl Core {
         if merged {
             // Whoever is in the epoch that holds never heard what was said in the other.
             self.unseal_from(group, entry.epoch.next());
-            self.repeat_voided(group);
+            self.repeat_from(group, entry.epoch.next());
             self.enter_anew(group, Trouble::CommitVoided, turn);
         }
     }

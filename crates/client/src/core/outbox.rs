@@ -368,22 +368,19 @@ impl Core {
     pub(super) fn resume_outbox(&mut self, group: &GroupId, entered: Epoch) {
         self.unseal_from(group, entered);
         // An epoch that begins a second time was taken back.
-        let is_void = |sealed: &SealedRecord| sealed.epoch >= entered;
+        self.repeat_from(group, entered);
         for index in self.accepted_in(group) {
-            let item = self.outbox.get(&(*group, index));
-            if item.is_some_and(|item| item.sealed.as_ref().is_some_and(is_void)) {
-                self.send_again(group, index);
-            } else {
-                self.drop_outbox(group, index);
-            }
+            self.drop_outbox(group, index);
         }
     }
 
-    /// The last commits were taken back, and with them everything said since: it is said again, as
-    /// the same messages.
-    pub(super) fn repeat_voided(&mut self, group: &GroupId) {
+    /// This epoch was taken back, with those after it and everything said there: it is said again,
+    /// as the same messages.
+    pub(super) fn repeat_from(&mut self, group: &GroupId, epoch: Epoch) {
         for index in self.accepted_in(group) {
-            if self.is_kept(group, index) {
+            let item = self.outbox.get(&(*group, index));
+            let sealed = item.and_then(|item| item.sealed.as_ref());
+            if sealed.is_some_and(|sealed| sealed.epoch >= epoch) {
                 self.send_again(group, index);
             }
         }
