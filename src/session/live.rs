@@ -395,6 +395,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_tried_again_when_the_client_says_something() {
         let (mut live, mut out) = (live(0, 1), Vec::new());
+        live.inbox_behind = true;
         for _ in 0..2 {
             match live.want() {
                 Some(Output::ReadInbox { .. }) => live.on_inbox(None, &mut out),

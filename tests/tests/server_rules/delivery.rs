@@ -514,11 +514,8 @@ fn commits_that_their_author_made_alone_are_taken_back_newest_first() {
 
     let voids = page.entries.as_slice().iter();
     let voids: Vec<_> = voids.map(|entry| (entry.voids, entry.epoch)).collect();
-    let epochs = [first.epoch, Epoch::new(first.epoch.get() - 1)];
-    assert_eq!(
-        voids,
-        [(Some(second.seq), epochs[0]), (Some(first.seq), epochs[1])]
-    );
+    let holds = Epoch::new(first.epoch.get() - 1);
+    assert_eq!(voids, [(Some(second.seq), holds), (Some(first.seq), holds)]);
     ben_in.says(&home, &ben, "the old epoch holds");
 }
 
