@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -41,6 +42,7 @@ impl Station {
         }
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            .process_group(0)
             .env("HOME", home.path())
             .env_remove("XDG_CONFIG_HOME")
             .stdin(Stdio::null())
@@ -84,7 +86,9 @@ impl Station {
 
 impl Drop for Station {
     fn drop(&mut self) {
-        let _ = self.driver.kill();
+        // The browsers too: a test that fails has not closed its windows.
+        let group = format!("-{}", self.driver.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.driver.wait();
     }
 }
