@@ -328,6 +328,11 @@ impl Core {
         self.set_entry(group, None);
         self.set_welcome(group, None);
         self.drop_intents(group);
+        if stage == Stage::Gone {
+            // No entry of the log ended this device's part: the commit that let it in, or one of its
+            // own, was taken back, and what it said since then reached nobody.
+            self.repeat_unsettled(group);
+        }
         self.fail_outbox(group, "You are no longer in this conversation.", turn);
         self.tell_of_a_hole(group, turn);
         if let Some(conversation) = self.change(group) {

@@ -386,6 +386,15 @@ impl Core {
         }
     }
 
+    /// What was said after commits of which it is not known whether they stand is not sent yet.
+    pub(super) fn repeat_unsettled(&mut self, group: &GroupId) {
+        for index in self.accepted_in(group) {
+            if self.is_kept(group, index) {
+                self.send_again(group, index);
+            }
+        }
+    }
+
     fn send_again(&mut self, group: &GroupId, index: u64) {
         let Some(id) = self.outbox.get(&(*group, index)).map(|item| item.id) else {
             return;
