@@ -6,13 +6,15 @@ use crate::http::App;
 use crate::service::Settings;
 use anyhow::{Context, Result, ensure};
 use roost_store::{Error, SledOptions, SledStore, Store};
+use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const STORE: &str = "store";
 /// An import under way: never served.
 const IMPORT: &str = "store.importing";
+const IMPORT_LOCK: &str = "import.lock";
 const TLS: &str = "tls";
 const ORIGIN: &str = "origin";
 /// Read-only below this much free space, for tests of full disks.
@@ -43,32 +45,52 @@ pub fn open_store(data: &Path) -> Result<SledStore> {
     open_at(data, STORE)
 }
 
-/// Opens an empty store beside the place of the real one, for [`finish_import`] to put there.
+/// Opens an empty store beside the place of the real one, for [`Import::finish`] to put there.
 ///
 /// # Errors
 /// A folder that has a store already, or that another import is using.
-pub fn begin_import(data: &Path) -> Result<SledStore> {
+pub fn begin_import(data: &Path) -> Result<Import> {
     ensure!(
         !data.join(STORE).exists(),
         "{} holds a server's data already; name a new folder with --data",
         data.display()
     );
-    // Whoever can open it is alone with it: what is in there was left by an import that died.
-    drop(open_at(data, IMPORT)?);
-    let import = data.join(IMPORT);
-    std::fs::remove_dir_all(&import)
-        .with_context(|| format!("cannot empty {}", import.display()))?;
-    open_at(data, IMPORT)
+    make(data)?;
+    let lock = File::create(data.join(IMPORT_LOCK))?;
+    lock.try_lock()
+        .with_context(|| format!("another import into {} is running", data.display()))?;
+    // What is there was left by an import that died.
+    let place = data.join(IMPORT);
+    if place.exists() {
+        std::fs::remove_dir_all(&place)
+            .with_context(|| format!("cannot empty {}", place.display()))?;
+    }
+    let store = open_at(data, IMPORT)?;
+    let data = data.to_owned();
+    Ok(Import { store, data, lock })
 }
 
-/// Makes an import, complete and closed, the store of this folder: all of it or nothing.
-///
-/// # Errors
-/// What the file system says.
-pub fn finish_import(data: &Path) -> Result<()> {
-    std::fs::rename(data.join(IMPORT), data.join(STORE))
-        .and_then(|()| std::fs::File::open(data)?.sync_all())
-        .with_context(|| format!("cannot put the import into {}", data.display()))
+/// An import under way: nobody else works at this place.
+pub struct Import {
+    pub store: SledStore,
+    data: PathBuf,
+    lock: File,
+}
+
+impl Import {
+    /// Makes the import, complete and closed, the store of its folder: all of it or nothing.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn finish(self) -> Result<()> {
+        let Self { store, data, lock } = self;
+        drop(store);
+        std::fs::rename(data.join(IMPORT), data.join(STORE))
+            .and_then(|()| File::open(&data)?.sync_all())
+            .with_context(|| format!("cannot put the import into {}", data.display()))?;
+        drop(lock);
+        std::fs::remove_file(data.join(IMPORT_LOCK)).context("cannot remove the import's lock")
+    }
 }
 
 fn open_at(data: &Path, name: &str) -> Result<SledStore> {
@@ -90,7 +112,7 @@ fn open_at(data: &Path, name: &str) -> Result<SledStore> {
 }
 
 /// The folder of certificates.
-pub fn tls(data: &Path) -> std::path::PathBuf {
+pub fn tls(data: &Path) -> PathBuf {
     data.join(TLS)
 }
 

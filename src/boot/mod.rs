@@ -5,5 +5,5 @@ mod folder;
 mod greeting;
 mod serve;
 
-pub use folder::{Opened, begin_import, finish_import, open_folder, open_store, settings_at_rest};
+pub use folder::{Opened, begin_import, open_folder, open_store, settings_at_rest};
 pub use serve::serve;

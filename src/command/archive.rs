@@ -53,15 +53,14 @@ pub fn import(args: ImportArgs) -> Result<()> {
     let data = args.place.folder()?;
     let file =
         File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let store = boot::begin_import(&data)?;
+    let import = boot::begin_import(&data)?;
     let moved = block_on(async {
-        let moved = roost_store::import(&store, file).await?;
-        Identity::renew_incarnation(&store).await?;
-        store.close().await?;
+        let moved = roost_store::import(&import.store, file).await?;
+        Identity::renew_incarnation(&import.store).await?;
+        import.store.close().await?;
         Ok(moved)
     })?;
-    drop(store);
-    boot::finish_import(&data)?;
+    import.finish()?;
     println!("imported: {} rows", moved.rows);
     Ok(())
 }

@@ -25,6 +25,7 @@ export class Driver {
   /** @type {Roost} */ #roost;
   /** @type {Post} */ #post;
   /** @type {(error: unknown) => void} */ #fail;
+  /** @type {() => void} */ #stored;
   /** @type {Input[]} */ #queue = [];
   #running = false;
   /** @type {WebSocket | undefined} */ #socket;
@@ -35,20 +36,28 @@ export class Driver {
    * @param {Roost} roost
    * @param {Post} post To a tab.
    * @param {(error: unknown) => void} fail This driver is over.
+   * @param {() => void} stored What there was to store is stored.
    */
-  constructor(vault, roost, post, fail) {
+  constructor(vault, roost, post, fail, stored) {
     this.#vault = vault;
     this.#roost = roost;
     this.#post = post;
     this.#fail = fail;
+    this.#stored = stored;
   }
 
-  /** Reads what is stored. @param {Post} post @param {(error: unknown) => void} fail */
-  static async open(post, fail) {
+  /**
+   * Reads what is stored.
+   *
+   * @param {Post} post
+   * @param {(error: unknown) => void} fail
+   * @param {() => void} stored
+   */
+  static async open(post, fail, stored) {
     await init({ module_or_path: new URL('../wasm/roost_web_bg.wasm', import.meta.url) });
     const vault = await Vault.open();
     const roost = new Roost(await vault.rows([...Roost.tables()]), now());
-    const driver = new Driver(vault, roost, post, fail);
+    const driver = new Driver(vault, roost, post, fail, stored);
     driver.#feed(() => {});
     return driver;
   }
@@ -112,6 +121,7 @@ export class Driver {
     const stored = this.#vault.store(writes);
     for (const [tab, ...patch] of this.#roost.render(now())) this.#post(tab, { patch });
     await stored;
+    if (writes.length > 0) this.#stored();
     for (const effect of effects) this.#perform(effect);
     for (const input of batch) input.done?.();
   }

@@ -58,7 +58,7 @@ navigator.locks.request(LOCK, () => new Promise((over) => {
 async function lead() {
   try {
     const { Driver } = await import('./driver.js');
-    driver = await Driver.open(post, failed);
+    driver = await Driver.open(post, failed, () => (failures = 0));
     channel.postMessage({ to: 'all' });
     introduce();
   } catch (error) {
@@ -89,10 +89,7 @@ function take({ tab: from, hello: said, event, number }) {
   if (!handled.has(from)) return post(from, { who: true });
   if (number <= (handled.get(from) ?? 0)) return;
   handled.set(from, number);
-  driver?.event(from, event, () => {
-    failures = 0;
-    post(from, { done: number });
-  });
+  driver?.event(from, event, () => post(from, { done: number }));
 }
 
 /** @param {string} from */

@@ -152,7 +152,7 @@ fn a_client_that_crashes_in_any_step_of_a_message_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn what_was_said_after_a_commit_that_is_taken_back_reaches_everybody_once() {
+fn what_was_said_after_a_commit_that_is_taken_back_reaches_those_who_refused_it() {
     let world = World::seeded(47);
     let [ada, ben, eve, dov] = world.people(["ada", "ben", "eve", "dov"]);
     let room = ada.founds("one of us is odd", &[&ben, &eve]);

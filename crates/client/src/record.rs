@@ -213,6 +213,9 @@ pub(crate) struct RunRecord {
     pub first: Seq,
     #[n(1)]
     pub by: AccountId,
+    /// The last of them that let somebody in: what was said before was not for them.
+    #[n(2)]
+    pub opened: Option<Seq>,
 }
 
 /// Somebody who was let go for silence.
@@ -270,12 +273,25 @@ impl ConversationRecord {
         self.run.is_some_and(|run| began >= run.first)
     }
 
-    /// An epoch begins.
-    pub(crate) fn begin(&mut self, seq: Seq, by: AccountId) {
+    /// An epoch begins, perhaps with new people.
+    pub(crate) fn begin(&mut self, seq: Seq, by: AccountId, has_newcomers: bool) {
         self.began = seq;
-        if self.run.is_none_or(|run| run.by != by) {
-            self.run = Some(RunRecord { first: seq, by });
-        }
+        let run = self.run.filter(|run| run.by == by);
+        let run = run.unwrap_or(RunRecord {
+            first: seq,
+            by,
+            opened: None,
+        });
+        self.run = Some(RunRecord {
+            opened: if has_newcomers { Some(seq) } else { run.opened },
+            ..run
+        });
+    }
+
+    /// Whether somebody has come since an epoch that began there.
+    pub(crate) fn has_opened_since(&self, began: Seq) -> bool {
+        let opened = self.run.and_then(|run| run.opened);
+        opened.is_some_and(|opened| began < opened)
     }
 
     /// The commit at this entry stands for good; and with it, those before.
@@ -285,8 +301,12 @@ impl ConversationRecord {
         }
     }
 
-    /// Up to where everything is stored. What stands behind a refused commit is not read yet.
+    /// Up to where everything is stored. What stands behind a refused commit is not read yet; and
+    /// while the group is entered anew for that reason, there is nothing to say of it.
     pub(crate) fn stored(&self) -> Seq {
+        if self.passed_over && self.stage == Stage::Entering {
+            return Seq::NONE;
+        }
         let before = |refused: RefusedCommit| Seq::new(refused.seq.get().saturating_sub(1));
         let bound = self.refused.map_or(self.cursor, before);
         self.cursor.min(bound)
@@ -400,6 +420,12 @@ pub(crate) struct OutboxRecord {
     pub failed: bool,
     #[n(6)]
     pub tries: u32,
+    /// Times it was in the log and had to be said again.
+    #[cbor(n(7), default)]
+    pub repeats: u32,
+    /// It was said again after this entry: earlier answers are about what is gone.
+    #[cbor(n(8), default)]
+    pub after: Seq,
 }
 
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]

@@ -94,7 +94,9 @@ impl Core {
 
     /// The server keeps more than it should, or others than these: all are put anew.
     pub(super) fn on_key_packages_refused(&mut self, error: &ApiError) {
-        if !error.code.is_passing() && error.code != ErrorCode::NotSignedIn {
+        let is_anew = self.net.packages.as_ref().is_some_and(|put| put.replace);
+        // Making others each time would pile up private keys.
+        if !error.code.is_passing() && error.code != ErrorCode::NotSignedIn && !is_anew {
             self.net.packages = None;
             self.session.packages_put = None;
             self.store_session();

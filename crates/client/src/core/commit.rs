@@ -87,7 +87,8 @@ impl Core {
         if let Some(conversation) = self.change(group) {
             conversation.record.last_commit = Some(entry.time);
             if let Some(by) = changes.committer {
-                conversation.record.begin(entry.seq, by);
+                let has_newcomers = !changes.new_accounts.is_empty();
+                conversation.record.begin(entry.seq, by, has_newcomers);
             }
             conversation.record.leavers = 0;
             conversation.record.leave = None;
@@ -322,6 +323,8 @@ impl Core {
             // One device of another account that merged it is enough.
             if record.run.is_some_and(|run| Some(run.by) != me) {
                 record.stands(seq);
+                let cursor = record.cursor;
+                self.sweep_outbox(group, cursor);
             }
             return;
         };

@@ -27,7 +27,7 @@ pub(super) const HEARD: u8 = b'h';
 /// Entries whose hashes are remembered.
 const HASHES_KEPT: usize = 64;
 /// Message ids that are remembered, so that none is shown twice.
-const RECENT_KEPT: usize = 128;
+const RECENT_KEPT: usize = 256;
 /// Unread messages that are counted.
 const UNREAD_MAX: usize = 999;
 const PAGE_ROWS: u32 = 400;

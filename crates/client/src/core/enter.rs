@@ -248,10 +248,6 @@ impl Core {
             return;
         };
         let record = &mut conversation.record;
-        record.run = None;
-        if let Some(by) = by {
-            record.begin(seq, by);
-        }
         let again = std::mem::take(&mut record.rejoining);
         let by_link = record.invitation.take().is_some();
         let passed_over = std::mem::take(&mut record.passed_over);
@@ -295,7 +291,11 @@ impl Core {
         if let Some(delivered) = went_back {
             self.append(group, TimelineRecord::LogWentBack(delivered));
         }
-        self.resume_outbox(group, entered.epoch);
+        self.resume_outbox(group, entered.epoch, turn);
+        if let (Some(conversation), Some(by)) = (self.change(group), by) {
+            conversation.record.run = None;
+            conversation.record.begin(seq, by, false);
+        }
         self.begin_watch(group, &entered.leaves, now);
         self.note_roster(group, turn);
         self.ask_again_to_leave(group, turn);
@@ -331,7 +331,7 @@ impl Core {
         if stage == Stage::Gone {
             // No entry of the log ended this device's part: the commit that let it in, or one of its
             // own, was taken back, and what it said since then reached nobody.
-            self.repeat_unsettled(group);
+            self.repeat_unsettled(group, turn);
         }
         self.fail_outbox(group, "You are no longer in this conversation.", turn);
         self.tell_of_a_hole(group, turn);

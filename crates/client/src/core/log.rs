@@ -113,10 +113,12 @@ impl Core {
         conversation.record.delivered = seq;
         conversation.record.stands(seq);
         conversation.is_changed = true;
+        let cursor = conversation.record.cursor;
         if let Some(thread) = self.threads.get_mut(group) {
             thread.set_delivered(seq);
             turn.notify(Notice::ThreadChanged(*group));
         }
+        self.sweep_outbox(group, cursor);
     }
 
     /// Takes the next entry. Earlier ones are known; later ones wait until the hole is filled.
@@ -203,9 +205,20 @@ impl Core {
         if merged {
             // Whoever is in the epoch that holds never heard what was said in the other.
             self.unseal_from(group, entry.epoch.next());
-            self.repeat_from(group, entry.epoch.next());
+            if self.is_plausible_void(group, entry) {
+                self.repeat_from(group, entry.epoch.next(), turn);
+            }
             self.enter_anew(group, Trouble::CommitVoided, turn);
         }
+    }
+
+    /// Only the last commits in a row can be taken back; of others the server has no say.
+    fn is_plausible_void(&self, group: &GroupId, entry: &LogEntry) -> bool {
+        let run = self
+            .conversations
+            .get(group)
+            .and_then(|found| found.record.run);
+        run.is_some_and(|run| entry.voids.is_some_and(|voids| voids >= run.first))
     }
 
     pub(super) fn trouble(&mut self, group: &GroupId, trouble: Trouble, turn: &mut Turn<'_>) {

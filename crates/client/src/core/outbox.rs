@@ -23,7 +23,10 @@ use roost_wire::{
 /// Messages that may wait for one group.
 const WAITING_MAX: usize = 1_000;
 /// Messages in the log that are kept for the case that the commit before them is taken back.
-const KEPT_MAX: usize = 256;
+const KEPT_MAX: usize = 64;
+const NEWCOMERS: &str =
+    "This was lost on its way, and somebody has come since. Send it again if they may read it.";
+const TAKEN_BACK: &str = "This was lost on its way too often.";
 
 impl Core {
     /// Composes, stores and queues what is said to a group; yields its id.
@@ -57,6 +60,8 @@ impl Core {
             accepted: None,
             failed: false,
             tries: 0,
+            repeats: 0,
+            after: Seq::NONE,
         };
         let last = self
             .outbox
@@ -163,6 +168,11 @@ impl Core {
         if catching_up || self.is_growing(group) {
             return false;
         }
+        // Whoever was revoked goes first.
+        if self.has_wish(group, &Wish::Purge) {
+            self.hasten(group, &Wish::Purge);
+            return false;
+        }
         let content = item.content.clone();
         match self.mls.seal(group, &content) {
             Ok(sealed) => {
@@ -255,7 +265,8 @@ impl Core {
         accepted: Accepted,
         turn: &mut Turn<'_>,
     ) {
-        if !self.outbox.contains_key(&(*group, index)) {
+        let item = self.outbox.get(&(*group, index));
+        if item.is_none_or(|item| accepted.seq <= item.after) {
             return;
         }
         self.mark_stored(group, index, accepted.seq, accepted.time, turn);
@@ -333,7 +344,13 @@ impl Core {
             return;
         }
         let id = item.id;
-        self.change_outbox(group, index, |item| item.accepted = Some(seq));
+        self.change_outbox(group, index, |item| {
+            item.accepted = Some(seq);
+            // Never sent again as it is.
+            if let Some(sealed) = &mut item.sealed {
+                sealed.bytes = Vec::new();
+            }
+        });
         if let Some(conversation) = self.change(group) {
             conversation.is_first(&id);
         }
@@ -365,10 +382,10 @@ impl Core {
     /// The device has a new leaf since `entered`. What was encrypted before is offered once more as
     /// it is: if it is in the log the server says where, and if not it is too old to be taken and
     /// is encrypted again.
-    pub(super) fn resume_outbox(&mut self, group: &GroupId, entered: Epoch) {
+    pub(super) fn resume_outbox(&mut self, group: &GroupId, entered: Epoch, turn: &mut Turn<'_>) {
         self.unseal_from(group, entered);
         // An epoch that begins a second time was taken back.
-        self.repeat_from(group, entered);
+        self.repeat_from(group, entered, turn);
         for index in self.accepted_in(group) {
             self.drop_outbox(group, index);
         }
@@ -376,34 +393,49 @@ impl Core {
 
     /// This epoch was taken back, with those after it and everything said there: it is said again,
     /// as the same messages.
-    pub(super) fn repeat_from(&mut self, group: &GroupId, epoch: Epoch) {
+    pub(super) fn repeat_from(&mut self, group: &GroupId, epoch: Epoch, turn: &mut Turn<'_>) {
         for index in self.accepted_in(group) {
             let item = self.outbox.get(&(*group, index));
             let sealed = item.and_then(|item| item.sealed.as_ref());
             if sealed.is_some_and(|sealed| sealed.epoch >= epoch) {
-                self.send_again(group, index);
+                self.send_again(group, index, turn);
             }
         }
     }
 
     /// What was said after commits of which it is not known whether they stand is not sent yet.
-    pub(super) fn repeat_unsettled(&mut self, group: &GroupId) {
+    pub(super) fn repeat_unsettled(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
         for index in self.accepted_in(group) {
             if self.is_kept(group, index) {
-                self.send_again(group, index);
+                self.send_again(group, index, turn);
             }
         }
     }
 
-    fn send_again(&mut self, group: &GroupId, index: u64) {
-        let Some(id) = self.outbox.get(&(*group, index)).map(|item| item.id) else {
+    fn send_again(&mut self, group: &GroupId, index: u64, turn: &mut Turn<'_>) {
+        let (Some(item), Some(conversation)) = (
+            self.outbox.get(&(*group, index)),
+            self.conversations.get(group),
+        ) else {
             return;
         };
+        let (id, repeats) = (item.id, item.repeats);
+        let cursor = conversation.record.cursor;
+        let began = item.sealed.as_ref().map(|sealed| sealed.began);
+        let opened = began.is_some_and(|began| conversation.record.has_opened_since(began));
         self.change_outbox(group, index, |item| {
             item.accepted = None;
             item.sealed = None;
+            item.tries = 0;
+            item.repeats = repeats.saturating_add(1);
+            item.after = cursor;
         });
         self.append(group, TimelineRecord::Retried(id));
+        if opened {
+            self.fail_messages(group, vec![index], NEWCOMERS, turn);
+        } else if repeats >= limit::COMMIT_TRIES {
+            self.fail_messages(group, vec![index], TAKEN_BACK, turn);
+        }
     }
 
     /// Whether a message in the log may have to be said again.
