@@ -606,3 +606,108 @@ const fn is_change(item: &Item) -> bool {
         | Item::RoomName { .. } => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::conversation::Conversation;
+    use crate::port::Moment;
+    use crate::record::{Kind, Stage};
+    use roost_wire::AccountId;
+
+    const GROUP: GroupId = GroupId::new([1; 16]);
+    const ADA: AccountId = AccountId::new([1; 16]);
+    const EPOCH: Epoch = Epoch::new(4);
+
+    #[test]
+    fn what_was_said_in_a_voided_epoch_waits_to_be_sent_again() {
+        let mut core = core_with_a_stored_message(20);
+
+        void(&mut core);
+
+        let item = &core.outbox[&(GROUP, 1)];
+        assert_eq!((item.accepted, item.failed), (None, false));
+        assert_eq!(item.after, Seq::new(30));
+    }
+
+    #[test]
+    fn what_was_said_before_somebody_came_is_not_sent_to_them_unasked() {
+        let mut core = core_with_a_stored_message(20);
+        let record = &mut core.conversations.get_mut(&GROUP).unwrap().record;
+        record.begin(Seq::new(25), ADA, true);
+
+        void(&mut core);
+
+        assert!(core.outbox[&(GROUP, 1)].failed);
+    }
+
+    #[test]
+    fn a_message_that_is_taken_back_again_and_again_fails() {
+        let mut core = core_with_a_stored_message(20);
+
+        for _ in 0..=limit::COMMIT_TRIES {
+            void(&mut core);
+            accept(&mut core, 20);
+        }
+
+        assert!(core.outbox[&(GROUP, 1)].failed);
+    }
+
+    #[test]
+    fn a_late_answer_about_what_was_taken_back_is_not_believed() {
+        let mut core = core_with_a_stored_message(20);
+        void(&mut core);
+        let accepted = |seq| Accepted {
+            seq: Seq::new(seq),
+            epoch: EPOCH,
+            time: Seconds::new(0),
+        };
+
+        in_turn(|turn| core.on_message_accepted(&GROUP, 1, accepted(21), turn));
+        assert_eq!(core.outbox[&(GROUP, 1)].accepted, None);
+        in_turn(|turn| core.on_message_accepted(&GROUP, 1, accepted(31), turn));
+        assert_eq!(core.outbox[&(GROUP, 1)].accepted, Some(Seq::new(31)));
+    }
+
+    /// The epoch began at 20, the message is at 21, and the log was read to 30.
+    fn core_with_a_stored_message(began: u64) -> Core {
+        let mut core = Core::default();
+        let mut conversation = Conversation::new(Kind::Group, Stage::Live);
+        conversation.record.begin(Seq::new(began), ADA, false);
+        conversation.record.cursor = Seq::new(30);
+        core.conversations.insert(GROUP, conversation);
+        let item = OutboxRecord {
+            id: MessageId::of("sender", "room", b"content", &[0; 16]),
+            content: Vec::new(),
+            sealed: None,
+            hashes: Vec::new(),
+            accepted: None,
+            failed: false,
+            tries: 0,
+            repeats: 0,
+            after: Seq::NONE,
+        };
+        core.outbox.insert((GROUP, 1), item);
+        accept(&mut core, began);
+        core
+    }
+
+    fn accept(core: &mut Core, began: u64) {
+        let item = core.outbox.get_mut(&(GROUP, 1)).unwrap();
+        item.accepted = Some(Seq::new(21));
+        item.sealed = Some(SealedRecord {
+            bytes: Vec::new(),
+            epoch: EPOCH,
+            began: Seq::new(began),
+        });
+    }
+
+    fn void(core: &mut Core) {
+        in_turn(|turn| core.repeat_from(&GROUP, EPOCH, turn));
+    }
+
+    fn in_turn(act: impl FnOnce(&mut Turn<'_>)) {
+        let mut dice = |bytes: &mut [u8]| bytes.fill(7);
+        act(&mut Turn::new(Moment::from_millis(0), &mut dice));
+    }
+}
