@@ -45,7 +45,7 @@ pub fn open_store(data: &Path) -> Result<SledStore> {
     open_at(data, STORE)
 }
 
-/// Opens an empty store beside the place of the real one, for [`Import::finish`] to put there.
+/// Opens an empty store beside the place of the real one, for `Import::finish` to put there.
 ///
 /// # Errors
 /// A folder that has a store already, or that another import is using.
