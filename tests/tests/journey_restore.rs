@@ -1,7 +1,7 @@
 //! The server is restored from a backup that is older than what people have seen.
 
 use roost_client::Command;
-use roost_client::view::{ConversationState, MessageState};
+use roost_client::view::{ConversationState, EventKind, MessageState};
 use roost_tests::world::{Person, World};
 use roost_wire::{GroupId, Seq};
 
@@ -43,6 +43,36 @@ fn after_a_restore_new_messages_come_last_unread_and_honestly_marked() {
     assert_eq!(unread(&ben, &room), 0);
     for person in [&ada, &ben] {
         assert_eq!(person.state(&room), Some(ConversationState::Ready));
+    }
+}
+
+#[test]
+fn a_conversation_that_is_whole_in_the_backup_goes_on_without_a_gap() {
+    let world = World::seeded(83);
+    let [ada, ben] = world.people(["ada", "ben"]);
+    let room = ada.founds("backed up", &[&ben]);
+    ada.says(&room, "before");
+    world.settle();
+    let backup = world.back_up();
+    ben.disconnects();
+
+    world.restore(&backup);
+    ada.says(&room, "while ben was away");
+    world.settle();
+    ben.connects();
+    world.settle();
+    ben.says(&room, "seen");
+    world.settle();
+
+    for person in [&ada, &ben] {
+        let name = person.name();
+        assert_eq!(
+            person.reads(&room),
+            ["before", "while ben was away", "seen"],
+            "{name}"
+        );
+        let events = person.events(&room);
+        assert!(!events.contains(&EventKind::Rejoined), "{name}: {events:?}");
     }
 }
 

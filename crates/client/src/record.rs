@@ -202,6 +202,9 @@ pub(crate) struct ConversationRecord {
     /// The last commits, while they may yet be taken back.
     #[n(32)]
     pub run: Option<RunRecord>,
+    /// The server was restored: its log may have gone back, and is compared before it is used.
+    #[cbor(n(33), default)]
+    pub doubted: bool,
 }
 
 /// Commits of one account in a row. The server takes back only such as nobody else could follow,

@@ -664,8 +664,14 @@ fn who_is_new_after_entering_anew_is_shown_and_gets_nothing_unasked() {
     let mut world = World::with(&["Ada", "Ben", "Cleo"]);
     let group = world.group(0, "Hikers", &[1]);
     let cleo = world.people[2].account();
+    let backup = world.relay.clone();
+    world.say(0, group, "not in the backup");
+    world.settle();
     world.people[1].offline = true;
     let secret = world.say(1, group, "for Ada alone");
+    world.relay.restore(backup);
+    world.people[0].restart();
+    world.settle();
     world.tell(
         0,
         Command::AddMembers {
@@ -673,8 +679,7 @@ fn who_is_new_after_entering_anew_is_shown_and_gets_nothing_unasked() {
             accounts: vec![cleo],
         },
     );
-    world.sync(0);
-    world.relay.incarnation = Incarnation::new(2);
+    world.settle();
 
     world.people[1].offline = false;
     for person in &mut world.people {

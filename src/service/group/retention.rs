@@ -90,9 +90,10 @@ impl Groups {
             .await?;
         let rows = page.rows.iter().map(log_row);
         let rows: Vec<(Seq, LogRow)> = rows.collect::<Result<_, StoreError>>()?;
-        // The newest entry stays: the next one names it.
+        // The newest entry stays: the next one names it. So does the one at which the last device
+        // stands: after a restore it tells that the log is the one it read.
         let may_go = |(seq, row): &&(Seq, LogRow)| {
-            *seq < newest && (*seq <= stored_by_all || row.time < before)
+            *seq < newest && (*seq < stored_by_all || row.time < before)
         };
         let over: Vec<_> = rows.iter().take_while(may_go).collect();
         let Some((last, _)) = over.last() else {

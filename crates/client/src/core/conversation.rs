@@ -101,6 +101,7 @@ impl Conversation {
             last_commit: None,
             began: Seq::NONE,
             run: None,
+            doubted: false,
         })
     }
 
@@ -128,9 +129,10 @@ impl Conversation {
         }
     }
 
-    /// Whether the group can be used: in it, and not stuck behind a refused commit.
+    /// Whether the group can be used: in it, not stuck behind a refused commit, and its log is the
+    /// one that was read.
     pub(super) fn is_usable(&self) -> bool {
-        self.record.stage == Stage::Live && self.record.refused.is_none()
+        self.record.stage == Stage::Live && self.record.refused.is_none() && !self.record.doubted
     }
 
     /// Whether this device still wants anything of the group.

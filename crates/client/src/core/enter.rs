@@ -86,6 +86,7 @@ impl Core {
         conversation.record.stage = Stage::Entering;
         conversation.record.rejoining = true;
         conversation.record.refused = None;
+        conversation.record.doubted = false;
         conversation.followed = false;
         self.troubles.count(trouble);
         self.mls.forget(group);

@@ -8,7 +8,7 @@ use crate::record::{EventRecord, Stage};
 use crate::repair::Trouble;
 use roost_wire::api::{FetchLog, LogPage};
 use roost_wire::log::{EntryKind, LogEntry};
-use roost_wire::{ApiError, EntryHash, Epoch, ErrorCode, GroupId, Seq, limit};
+use roost_wire::{ApiError, EntryHash, Epoch, ErrorCode, GroupId, List, Seq, limit};
 
 impl Core {
     /// Fetches what is missing. With a socket, entries come by themselves unless there was a hole.
@@ -17,19 +17,27 @@ impl Core {
             return;
         };
         let unread = self.net.wanted == Wanted::Once && !conversation.caught_up;
-        if !conversation.fetch && !unread {
+        let doubted = conversation.record.doubted;
+        if !conversation.fetch && !unread && !doubted {
             return;
         }
+        let cursor = conversation.record.cursor;
+        let before = Seq::new(cursor.get().saturating_sub(1));
         let request = FetchLog {
             group: *group,
-            after: conversation.record.cursor,
+            after: if doubted { before } else { cursor },
             limit: u32::try_from(limit::LOG_PAGE_ENTRIES).unwrap_or(u32::MAX),
         };
         self.call(Call::Log(*group), &request, turn);
     }
 
     pub(super) fn on_log_page(&mut self, group: &GroupId, page: LogPage, turn: &mut Turn<'_>) {
+        let is_doubted = self.is_doubted(group);
         self.check_incarnation(page.incarnation, turn);
+        // Asked for before the restore was known, this is not the page to compare.
+        if self.is_doubted(group) && !is_doubted {
+            return;
+        }
         let Some(conversation) = self.conversations.get_mut(group) else {
             return;
         };
@@ -38,6 +46,10 @@ impl Core {
         if self.stage(group) != Some(Stage::Live) {
             return;
         }
+        let Some(page) = self.compared(group, page) else {
+            self.enter_anew(group, Trouble::ServerRestored, turn);
+            return;
+        };
         // Whoever was removed and added again while away may not read what lies between.
         let first = page.entries.as_slice().first().map(|entry| entry.seq);
         let is_shut_out = first.is_some_and(|first| first > cursor.next());
@@ -59,6 +71,37 @@ impl Core {
             }
         }
         self.on_delivered(group, page.delivered, turn);
+    }
+
+    fn is_doubted(&self, group: &GroupId) -> bool {
+        let conversation = self.conversations.get(group);
+        conversation.is_some_and(|found| found.record.doubted)
+    }
+
+    /// The page without the entry that was read last, if that is still in its place. After a
+    /// restore, anything else is another history.
+    fn compared(&mut self, group: &GroupId, page: LogPage) -> Option<LogPage> {
+        let conversation = self.change(group).filter(|found| found.record.doubted);
+        let Some(conversation) = conversation else {
+            return Some(page);
+        };
+        let (cursor, last) = (
+            conversation.record.cursor,
+            conversation.record.hashes.last(),
+        );
+        let mut entries = page.entries.into_vec();
+        let is_there = entries
+            .first()
+            .is_some_and(|entry| last == Some(&(entry.seq, entry.hash)));
+        if !is_there && cursor > Seq::NONE {
+            return None;
+        }
+        conversation.record.doubted = false;
+        entries.retain(|entry| entry.seq > cursor);
+        Some(LogPage {
+            entries: List::capped(entries),
+            ..page
+        })
     }
 
     pub(super) fn on_log_refused(
@@ -126,7 +169,8 @@ impl Core {
         let Some(conversation) = self.conversations.get_mut(group) else {
             return;
         };
-        if conversation.record.stage != Stage::Live || entry.seq <= conversation.record.cursor {
+        let is_read = entry.seq <= conversation.record.cursor;
+        if conversation.record.stage != Stage::Live || is_read || conversation.record.doubted {
             return;
         }
         if entry.seq != conversation.record.cursor.next() || entry.is_stub() {

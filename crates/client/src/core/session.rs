@@ -5,6 +5,7 @@
 //! every group anew before anything is sent.
 
 use super::Core;
+use super::conversation::Conversation;
 use super::net::Call;
 use super::turn::Turn;
 use crate::identity::Identity;
@@ -107,7 +108,27 @@ impl Core {
         if before.is_some() {
             self.read_inbox_anew(turn);
             self.replace_key_packages();
-            self.enter_all_anew(Trouble::ServerRestored, turn);
+            self.doubt_all(turn);
+        }
+    }
+
+    /// The server may be as it was some time ago. Where its log still holds the last entry that was
+    /// read, nothing has happened; else the group is entered anew.
+    fn doubt_all(&mut self, turn: &mut Turn<'_>) {
+        let live = |found: &Conversation| found.record.stage == Stage::Live;
+        let groups = self.conversations.iter().filter(|(_, found)| live(found));
+        let groups: Vec<GroupId> = groups.map(|(group, _)| *group).collect();
+        for group in groups {
+            let Some(conversation) = self.change(&group) else {
+                continue;
+            };
+            if conversation.record.refused.is_some() {
+                self.enter_anew(&group, Trouble::ServerRestored, turn);
+                continue;
+            }
+            conversation.record.doubted = true;
+            conversation.followed = false;
+            conversation.caught_up = false;
         }
     }
 
