@@ -287,9 +287,9 @@ impl Core {
         match error.code {
             ErrorCode::Stale => {
                 self.change_outbox(group, index, |item| {
-                    item.sealed = None;
                     item.tries = item.tries.saturating_add(1);
                 });
+                self.unseal_behind(group, index);
                 if let Some(conversation) = self.conversations.get_mut(group) {
                     conversation.fetch = true;
                     conversation.caught_up = false;
@@ -451,6 +451,16 @@ impl Core {
     fn began(&self, group: &GroupId) -> Seq {
         let conversation = self.conversations.get(group);
         conversation.map_or(Seq::NONE, |found| found.record.began)
+    }
+
+    /// Encrypts a message and those behind it anew: what follows one of a newer epoch in an older
+    /// one is a hole for whoever came in between.
+    fn unseal_behind(&mut self, group: &GroupId, first: u64) {
+        let waiting = self.waiting_in(group).map(|(index, _)| index);
+        let behind: Vec<u64> = waiting.filter(|index| *index >= first).collect();
+        for index in behind {
+            self.change_outbox(group, index, |item| item.sealed = None);
+        }
     }
 
     /// Encrypts anew what was encrypted in this epoch or a later one.
