@@ -81,10 +81,11 @@ impl Core {
     /// The page without the entry that was read last, if that is still in its place. After a
     /// restore, anything else is another history.
     fn compared(&mut self, group: &GroupId, page: LogPage) -> Option<LogPage> {
-        let conversation = self.change(group).filter(|found| found.record.doubted);
-        let Some(conversation) = conversation else {
+        // Only what is doubted is written anew.
+        if !self.is_doubted(group) {
             return Some(page);
-        };
+        }
+        let conversation = self.change(group)?;
         let (cursor, last) = (
             conversation.record.cursor,
             conversation.record.hashes.last(),

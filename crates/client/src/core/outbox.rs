@@ -628,10 +628,11 @@ mod tests {
     const GROUP: GroupId = GroupId::new([1; 16]);
     const ADA: AccountId = AccountId::new([1; 16]);
     const EPOCH: Epoch = Epoch::new(4);
+    const BEGAN: Seq = Seq::new(20);
 
     #[test]
     fn what_was_said_in_a_voided_epoch_waits_to_be_sent_again() {
-        let mut core = core_with_a_stored_message(20);
+        let mut core = core_with_a_stored_message();
 
         void(&mut core);
 
@@ -642,7 +643,7 @@ mod tests {
 
     #[test]
     fn what_was_said_before_somebody_came_is_not_sent_to_them_unasked() {
-        let mut core = core_with_a_stored_message(20);
+        let mut core = core_with_a_stored_message();
         let record = &mut core.conversations.get_mut(&GROUP).unwrap().record;
         record.begin(Seq::new(25), ADA, true);
 
@@ -653,11 +654,11 @@ mod tests {
 
     #[test]
     fn a_message_that_is_taken_back_again_and_again_fails() {
-        let mut core = core_with_a_stored_message(20);
+        let mut core = core_with_a_stored_message();
 
         for _ in 0..=limit::COMMIT_TRIES {
             void(&mut core);
-            accept(&mut core, 20);
+            accept(&mut core);
         }
 
         assert!(core.outbox[&(GROUP, 1)].failed);
@@ -665,7 +666,7 @@ mod tests {
 
     #[test]
     fn a_late_answer_about_what_was_taken_back_is_not_believed() {
-        let mut core = core_with_a_stored_message(20);
+        let mut core = core_with_a_stored_message();
         void(&mut core);
         let accepted = |seq| Accepted {
             seq: Seq::new(seq),
@@ -679,11 +680,11 @@ mod tests {
         assert_eq!(core.outbox[&(GROUP, 1)].accepted, Some(Seq::new(31)));
     }
 
-    /// The epoch began at 20, the message is at 21, and the log was read to 30.
-    fn core_with_a_stored_message(began: u64) -> Core {
+    /// The message is at 21, and the log was read to 30.
+    fn core_with_a_stored_message() -> Core {
         let mut core = Core::default();
         let mut conversation = Conversation::new(Kind::Group, Stage::Live);
-        conversation.record.begin(Seq::new(began), ADA, false);
+        conversation.record.begin(BEGAN, ADA, false);
         conversation.record.cursor = Seq::new(30);
         core.conversations.insert(GROUP, conversation);
         let item = OutboxRecord {
@@ -698,17 +699,17 @@ mod tests {
             after: Seq::NONE,
         };
         core.outbox.insert((GROUP, 1), item);
-        accept(&mut core, began);
+        accept(&mut core);
         core
     }
 
-    fn accept(core: &mut Core, began: u64) {
+    fn accept(core: &mut Core) {
         let item = core.outbox.get_mut(&(GROUP, 1)).unwrap();
         item.accepted = Some(Seq::new(21));
         item.sealed = Some(SealedRecord {
             bytes: Vec::new(),
             epoch: EPOCH,
-            began: Seq::new(began),
+            began: BEGAN,
         });
     }
 
