@@ -50,6 +50,11 @@ async fn two_people_talk_through_a_server_that_dies_in_between() -> Result<()> {
     ben.sees_reaction("An answer to the first line", "🦜", 2)
         .await?;
     ada.is_pictured("two-people-ada").await?;
+    let number = ada.compares_safety_number().await?;
+    ada.is_pictured("two-people-safety").await?;
+    ada.closes_dialog().await?;
+    assert_eq!(ben.compares_safety_number().await?, number);
+    ben.closes_dialog().await?;
     ben.presses_reaction("An answer to the first line", "🦜")
         .await?;
     ada.sees_reaction("An answer to the first line", "🦜", 1)

@@ -22,7 +22,7 @@ cargo xtask [--release] NAME [ARGUMENTS]
 
 checks      boundary              which crate and module may see which
             tidy                  prints what is unusually large; never fails
-proofs      sim | crash | gun | bench | power-loss | screens
+proofs      sim | crash | gun | bench | power-loss
                                   starts the program of that name in roost-tests
             plant NAME | --all    plants tests/planted/NAME.patch, demands that its proof fails
 delivery    package               static binaries and checksums in artefacts/package
@@ -56,9 +56,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "plant" => plant::run(&workspace, rest),
         "package" => package::build(&workspace),
         "bench" => program::start(&workspace, "bench", Profile::Release, rest),
-        "sim" | "crash" | "gun" | "power-loss" | "screens" => {
-            program::start(&workspace, name, profile, rest)
-        }
+        "sim" | "crash" | "gun" | "power-loss" => program::start(&workspace, name, profile, rest),
         "help" | "--help" => {
             print!("{USAGE}");
             Ok(())

@@ -3,6 +3,7 @@
 //! The load runs in this process, the server in its own, so that its CPU time can be told apart.
 //! Both share the machine: figures of throughput include the load's own cost.
 
+mod browser;
 mod client;
 mod connections;
 mod delivery;
@@ -19,7 +20,7 @@ use std::path::Path;
 
 type Part = (&'static str, fn() -> Result<()>);
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("size", start::sizes),
     ("start", start::start),
     ("messages", delivery::messages),
@@ -28,6 +29,7 @@ const PARTS: [Part; 8] = [
     ("group", fan_out::group),
     ("connections", connections::idle),
     ("client", client::operations),
+    ("browser", browser::operations),
 ];
 
 /// Runs all parts, or those named.
@@ -60,7 +62,7 @@ fn server(folder: &Path) -> Result<RealServer> {
     RealServer::start(folder, &UNLIMITED)
 }
 
-const UNLIMITED: [&str; 0] = [];
+const UNLIMITED: [&str; 4] = ["--messages-per-second", "0", "--requests-per-second", "0"];
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread()

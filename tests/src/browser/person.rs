@@ -213,6 +213,20 @@ impl Person {
         Ok(link)
     }
 
+    /// Opens the details of a direct conversation and unfolds the number that both people have.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub async fn compares_safety_number(&self) -> Result<String> {
+        self.presses("#talk-header [data-panel='details']").await?;
+        self.presses("dialog[open] summary").await?;
+        Ok(self
+            .finds("dialog[open] details .link")
+            .await?
+            .text()
+            .await?)
+    }
+
     /// # Errors
     /// If there is no dialog.
     pub async fn closes_dialog(&self) -> Result<()> {
