@@ -24,6 +24,7 @@ pub struct Thread {
     /// What is shown lags behind the rows until `refresh`.
     is_stale: bool,
     items: Vec<ThreadItem>,
+    restarts: Vec<usize>,
 }
 
 impl Thread {
@@ -36,6 +37,7 @@ impl Thread {
             has_older: false,
             is_stale: false,
             items: Vec::new(),
+            restarts: Vec::new(),
         }
     }
 
@@ -43,6 +45,13 @@ impl Thread {
     #[must_use]
     pub fn items(&self) -> &[ThreadItem] {
         &self.items
+    }
+
+    /// Where in `items` the log was numbered anew, since the server was restored: numbers on either
+    /// side do not compare. The last is where the present log begins.
+    #[must_use]
+    pub fn restarts(&self) -> &[usize] {
+        &self.restarts
     }
 
     /// Whether storage has rows before these (`Command::LoadOlder`).
@@ -109,6 +118,7 @@ impl Thread {
             return false;
         }
         self.items = self.folded.items(|message| self.view(message));
+        self.restarts = self.folded.restarts();
         true
     }
 

@@ -99,6 +99,18 @@ impl Folded {
         self.log
     }
 
+    /// Where in `items` each log after the first begins, also one that nothing is in yet.
+    pub(super) fn restarts(&self) -> Vec<usize> {
+        let logs = self.order.keys().map(|(log, _, _)| self.log.min(*log));
+        let mut restarts = Vec::new();
+        let mut before = 0;
+        for (at, log) in logs.chain([self.log]).enumerate() {
+            restarts.extend((before..log).map(|_| at));
+            before = log;
+        }
+        restarts
+    }
+
     fn start_log(&mut self, delivered: Seq) {
         for message in self.messages.values_mut() {
             let is_there =

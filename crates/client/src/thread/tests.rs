@@ -152,6 +152,27 @@ fn what_follows_a_log_that_went_back_stands_behind_it_whatever_its_number() {
 }
 
 #[test]
+fn where_a_log_begins_is_known_before_anything_is_in_it_and_does_not_move_after() {
+    let mut thread = Thread::new(ADA, Seq::NONE);
+    let restarts = |thread: &mut Thread| {
+        thread.refresh();
+        thread.restarts().to_vec()
+    };
+    thread.append(0, message(&text("old", 1), 3, BEN));
+    thread.append(1, sending(&text("on its way", 2)));
+    assert!(restarts(&mut thread).is_empty());
+
+    thread.append(2, TimelineRecord::LogWentBack(Seq::NONE));
+    assert_eq!(restarts(&mut thread), [1]);
+    thread.append(3, message(&text("new", 3), 2, BEN));
+    assert_eq!(restarts(&mut thread), [1]);
+
+    thread.append(4, TimelineRecord::LogWentBack(Seq::NONE));
+    thread.append(5, TimelineRecord::LogWentBack(Seq::NONE));
+    assert_eq!(restarts(&mut thread), [1, 2, 2]);
+}
+
+#[test]
 fn an_edit_deletion_or_reaction_that_failed_does_not_look_done() {
     let mut thread = Thread::new(ADA, Seq::NONE);
     let original = text("original", 1);
@@ -232,6 +253,8 @@ proptest! {
 
         prop_assert_eq!(whole.items(), paged.items());
         prop_assert_eq!(whole.items(), live.items());
+        prop_assert_eq!(whole.restarts(), paged.restarts());
+        prop_assert_eq!(whole.restarts(), live.restarts());
         prop_assert!(!paged.has_older());
     }
 }

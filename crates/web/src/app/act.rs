@@ -368,8 +368,7 @@ impl App {
                     turn,
                 );
             }
-            _ if tab.new_after.is_none() => tab.new_after = Some(conversation.read_upto),
-            _ => {}
+            _ => tab.has_new_after(conversation.read_upto),
         }
     }
 

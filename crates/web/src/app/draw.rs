@@ -121,6 +121,7 @@ impl App {
             now: now.seconds(),
             zone: self.zone,
             new_after: tab.new_after,
+            restarts: thread.restarts(),
             can_write: open.state.can_write(),
             has_older: thread.has_older(),
             is_direct: matches!(open.kind, ConversationKind::Direct(_)),

@@ -85,6 +85,14 @@ impl Tab {
         }
     }
 
+    /// There is something new after what was read. The line stays, unless the log went back: then
+    /// its number says nothing any more.
+    pub fn has_new_after(&mut self, read_upto: Seq) {
+        if self.new_after.is_none_or(|after| after > read_upto) {
+            self.new_after = Some(read_upto);
+        }
+    }
+
     pub fn has_place_for_status(&self) -> bool {
         self.panel.is_some() || matches!(self.place, Place::Invite { .. })
     }
@@ -161,6 +169,19 @@ mod tests {
             tab("https://a.example:8443/i/x#y").origin,
             "https://a.example:8443"
         );
+    }
+
+    #[test]
+    fn the_line_stays_where_it_is_unless_the_log_went_back() {
+        let mut tab = tab("https://a.example/");
+        let mut line_at = |read_upto| {
+            tab.has_new_after(Seq::new(read_upto));
+            tab.new_after
+        };
+
+        assert_eq!(line_at(15), Some(Seq::new(15)));
+        assert_eq!(line_at(20), Some(Seq::new(15)));
+        assert_eq!(line_at(12), Some(Seq::new(12)));
     }
 
     #[test]

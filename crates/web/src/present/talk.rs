@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub zone: Zone,
     /// The last entry seen when the conversation was opened, if something came after it.
     pub new_after: Option<Seq>,
+    /// Where among the items the log was numbered anew.
+    pub restarts: &'a [usize],
     pub can_write: bool,
     pub has_older: bool,
     /// Two people only: nobody is added or joins.
@@ -122,7 +124,8 @@ pub fn lines<'a>(items: &'a [ThreadItem], context: &Context<'_>) -> Vec<Entry<'a
     let mut added = Added::default();
     let mut block: Option<(AccountId, Seconds)> = None;
     let mut is_new_due = context.new_after.is_some();
-    for item in items {
+    for (at, item) in items.iter().enumerate() {
+        let later_logs = later_logs(context.restarts, at);
         let (time, seq) = match item {
             ThreadItem::Message(message) => (message.time, message.seq),
             ThreadItem::Event(event) => (event.time, event.seq),
@@ -135,7 +138,7 @@ pub fn lines<'a>(items: &'a [ThreadItem], context: &Context<'_>) -> Vec<Entry<'a
                 text: local.day_line(now),
             }));
         }
-        if is_new_due && is_new(item, seq, context.new_after) {
+        if is_new_due && later_logs == 0 && is_new(item, seq, context.new_after) {
             is_new_due = false;
             block = None;
             lines.push(Entry::Line(Line::New));
@@ -143,7 +146,7 @@ pub fn lines<'a>(items: &'a [ThreadItem], context: &Context<'_>) -> Vec<Entry<'a
         match item {
             ThreadItem::Event(event) => {
                 block = None;
-                let key = event_key(event);
+                let key = event_key(event, later_logs);
                 if !joins_last(&mut lines, &mut added, event, context)
                     && let Some(text) = event_words(event, context)
                     && events.insert(key.clone())
@@ -198,6 +201,13 @@ fn joins_last(
     }
 }
 
+/// How many logs began after this item: none if it is of the present one.
+fn later_logs(restarts: &[usize], at: usize) -> usize {
+    let begun = restarts.partition_point(|start| *start <= at);
+    restarts.len().saturating_sub(begun)
+}
+
+/// For an item of the present log.
 fn is_new(item: &ThreadItem, seq: Option<Seq>, after: Option<Seq>) -> bool {
     let is_theirs = matches!(item, ThreadItem::Message(message) if !message.mine);
     is_theirs && seq.zip(after).is_some_and(|(seq, after)| seq > after)
@@ -209,15 +219,12 @@ pub fn key(id: &roost_client::content::MessageId) -> String {
     format!("m-{id}")
 }
 
-/// The same whatever is loaded before it.
-fn event_key(event: &EventView) -> String {
+/// The same whatever is loaded before it: logs are counted from the present one.
+fn event_key(event: &EventView, later_logs: usize) -> String {
+    let what = short_hash(&format!("{:?}", event.kind));
     match event.seq {
-        Some(seq) => format!("e-{seq}-{:x}", short_hash(&format!("{:?}", event.kind))),
-        None => format!(
-            "e-t{}-{:x}",
-            event.time,
-            short_hash(&format!("{:?}", event.kind))
-        ),
+        Some(seq) => format!("e-{later_logs}-{seq}-{what:x}"),
+        None => format!("e-{later_logs}-t{}-{what:x}", event.time),
     }
 }
 
@@ -387,12 +394,22 @@ mod tests {
 
     /// Lines in short: days, events by their words, messages by whether they follow in a block.
     fn shown(items: &[ThreadItem], new_after: Option<u64>, is_direct: bool) -> Vec<String> {
+        shown_with(items, &[], new_after, is_direct)
+    }
+
+    fn shown_with(
+        items: &[ThreadItem],
+        restarts: &[usize],
+        new_after: Option<u64>,
+        is_direct: bool,
+    ) -> Vec<String> {
         let names = Names::new(&[], &[], Some(ME));
         let context = Context {
             names: &names,
             now: Seconds::new(3 * 86_400),
             zone: |_| 0,
             new_after: new_after.map(Seq::new),
+            restarts,
             can_write: true,
             has_older: false,
             is_direct,
@@ -439,6 +456,31 @@ mod tests {
         let lines = shown(&items, Some(1), false);
 
         assert_eq!(lines[3..], ["Somebody left", "new-line", "message", "more"]);
+    }
+
+    #[test]
+    fn nothing_before_a_log_that_went_back_is_new_whatever_its_number() {
+        let items = [
+            message(13, BEN, 10),
+            message(15, BEN, 11),
+            message(13, BEN, 20),
+        ];
+
+        assert_eq!(
+            shown_with(&items, &[2], Some(12), false)[1..],
+            ["message", "more", "new-line", "message"]
+        );
+        let not_yet = shown_with(&items[..2], &[2], Some(12), false);
+        assert_eq!(not_yet[1..], ["message", "more"]);
+    }
+
+    #[test]
+    fn the_same_event_with_the_same_number_in_another_log_is_another_one() {
+        let items = [1, 2, 3].map(|_| event(13, EventKind::Left { who: CLEO }));
+
+        let lines = shown_with(&items, &[1, 2], None, false);
+
+        assert_eq!(lines[1..], ["Somebody left"; 3]);
     }
 
     #[test]
