@@ -16,7 +16,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 /** @typedef {{ url: string, group: string, had: boolean }} Hello */
 /** @typedef {[action: string, fields: [string, string][]]} Action */
 /** @typedef {(tab: string, message: object) => void} Post */
-/** @typedef {{ feed: (roost: Roost) => void, done?: () => void }} Input */
+/** @typedef {[tab: string, number: number | undefined]} Handled None: the tab is gone. */
+/** @typedef {{ feed: (roost: Roost) => void, handled?: Handled, done?: () => void }} Input */
 
 const now = () => BigInt(Date.now());
 
@@ -27,6 +28,7 @@ export class Driver {
   /** @type {(error: unknown) => void} */ #fail;
   /** @type {() => void} */ #stored;
   /** @type {Input[]} */ #queue = [];
+  /** @type {import('./vault.js').Handled} Since the last transaction. */ #handled = new Map();
   #running = false;
   /** @type {WebSocket | undefined} */ #socket;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
@@ -47,19 +49,21 @@ export class Driver {
   }
 
   /**
-   * Reads what is stored.
+   * Reads what is stored, also the last number handled of each tab.
    *
    * @param {Post} post
    * @param {(error: unknown) => void} fail
    * @param {() => void} stored
+   * @returns {Promise<[Driver, Map<string, number>]>}
    */
   static async open(post, fail, stored) {
     await init({ module_or_path: new URL('../wasm/roost_web_bg.wasm', import.meta.url) });
     const vault = await Vault.open();
     const roost = new Roost(await vault.rows([...Roost.tables()]), now());
+    const handled = await vault.handled();
     const driver = new Driver(vault, roost, post, fail, stored);
     driver.#feed(() => {});
-    return driver;
+    return [driver, handled];
   }
 
   /** @param {string} tab @param {Hello} hello */
@@ -69,14 +73,20 @@ export class Driver {
 
   /** @param {string} tab */
   detach(tab) {
-    this.#feed((roost) => roost.detach(tab));
+    this.#feed((roost) => roost.detach(tab), [tab, undefined]);
   }
 
-  /** @param {string} tab @param {Action} event @param {() => void} done When it is stored. */
-  event(tab, [action, fields], done) {
-    this.#feed((roost) => {
+  /**
+   * @param {string} tab
+   * @param {number} number Stored with what the action writes: one that writes nothing may be repeated.
+   * @param {Action} event
+   * @param {() => void} done When it is stored.
+   */
+  event(tab, number, [action, fields], done) {
+    const feed = (/** @type {Roost} */ roost) => {
       if (!roost.event(tab, action, fields, now())) console.warn('unknown action', action);
-    }, done);
+    };
+    this.#feed(feed, [tab, number], done);
   }
 
   /** @param {string} sentence For the banner of every tab. */
@@ -97,9 +107,9 @@ export class Driver {
     this.#vault.close();
   }
 
-  /** @param {Input['feed']} feed @param {Input['done']} [done] */
-  #feed(feed, done) {
-    this.#queue.push({ feed, done });
+  /** @param {Input['feed']} feed @param {Handled} [handled] @param {Input['done']} [done] */
+  #feed(feed, handled, done) {
+    this.#queue.push({ feed, handled, done });
     if (!this.#running) this.#run();
   }
 
@@ -116,14 +126,25 @@ export class Driver {
 
   /** @param {Input[]} batch */
   async #turn(batch) {
-    for (const input of batch) input.feed(this.#roost);
+    for (const { feed, handled } of batch) {
+      feed(this.#roost);
+      if (handled) this.#handled.set(...handled);
+    }
     const [writes, effects] = this.#roost.take();
-    const stored = this.#vault.store(writes);
+    const stored = this.#store(writes);
     for (const [tab, ...patch] of this.#roost.render(now())) this.#post(tab, { patch });
     await stored;
-    if (writes.length > 0) this.#stored();
     for (const effect of effects) this.#perform(effect);
     for (const input of batch) input.done?.();
+  }
+
+  /** @param {import('./vault.js').Write[]} writes */
+  async #store(writes) {
+    if (writes.length === 0) return;
+    const handled = this.#handled;
+    this.#handled = new Map();
+    await this.#vault.store(writes, handled);
+    this.#stored();
   }
 
   /** @param {[name: string, ...rest: any[]]} effect */

@@ -6,13 +6,16 @@
  */
 
 const NAME = 'roost';
-const VERSION = 1;
+const VERSION = 2;
 const ROWS = 'rows';
 const KEYS = 'keys';
+/** The last number handled of each tab. */
+const HANDLED = 'handled';
 const IV_BYTES = 12;
 
 /** @typedef {[table: number, key: Uint8Array, value: Uint8Array]} Row */
 /** @typedef {[table: number, key: Uint8Array, value: Uint8Array | undefined]} Write */
+/** @typedef {Map<string, number | undefined>} Handled Of tabs, the last number; none of one that is gone. */
 
 export class Vault {
   /** @type {IDBDatabase} */ #database;
@@ -32,8 +35,11 @@ export class Vault {
         opening.result.createObjectStore(ROWS);
         opening.result.createObjectStore(KEYS);
       }
+      if (oldVersion < 2) opening.result.createObjectStore(HANDLED);
     };
     const database = await answer(opening);
+    // A tab that could not lead may still hold it open.
+    database.onversionchange = () => database.close();
     return new Vault(database, await wrappingKey(database));
   }
 
@@ -47,6 +53,12 @@ export class Vault {
     const store = this.#database.transaction(ROWS).objectStore(ROWS);
     const found = await Promise.all(tables.map((table) => all(store, within(table))));
     return Promise.all(found.flat().map(([key, value]) => this.#read(key, value)));
+  }
+
+  /** @returns {Promise<Map<string, number>>} The last number handled of each tab. */
+  async handled() {
+    const found = await all(this.#database.transaction(HANDLED).objectStore(HANDLED));
+    return new Map(/** @type {[string, any][]} */ (found));
   }
 
   /**
@@ -73,18 +85,16 @@ export class Vault {
    * Stores all of this, durably, or nothing.
    *
    * @param {Write[]} writes In order; the last one to a key counts.
+   * @param {Handled} handled What was handled by the time of these writes.
    */
-  async store(writes) {
-    if (writes.length === 0) return;
+  async store(writes, handled) {
     const last = new Map(writes.map((write) => [`${write[0]}:${write[1]}`, write]));
     // A transaction ends when it waits for anything else: encrypt first.
     const sealed = await Promise.all([...last.values()].map((write) => this.#seal(write)));
-    const transaction = this.#database.transaction(ROWS, 'readwrite', { durability: 'strict' });
-    const store = transaction.objectStore(ROWS);
-    for (const [key, value] of sealed) {
-      if (value === undefined) store.delete(key);
-      else store.put(value, key);
-    }
+    const names = [ROWS, HANDLED];
+    const transaction = this.#database.transaction(names, 'readwrite', { durability: 'strict' });
+    putAll(transaction.objectStore(ROWS), sealed);
+    putAll(transaction.objectStore(HANDLED), handled);
     await completed(transaction);
   }
 
@@ -157,7 +167,15 @@ function within(table) {
   return IDBKeyRange.bound([table], [table + 1], false, true);
 }
 
-/** @param {IDBObjectStore} store @param {IDBKeyRange} range */
+/** @param {IDBObjectStore} store @param {Iterable<[IDBValidKey, any]>} entries Undefined is deleted. */
+function putAll(store, entries) {
+  for (const [key, value] of entries) {
+    if (value === undefined) store.delete(key);
+    else store.put(value, key);
+  }
+}
+
+/** @param {IDBObjectStore} store @param {IDBKeyRange} [range] */
 async function all(store, range) {
   const [keys, values] = await Promise.all([
     answer(store.getAllKeys(range)),

@@ -25,8 +25,12 @@ let failures = 0;
 /** @type {Map<number, Action>} Not yet stored by the leader, by number. */
 const waiting = new Map();
 let sent = 0;
-/** @type {Map<string, number>} The leader's: the last number handled of each tab. */
+/** @type {Map<string, number>} The leader's: the last number taken of each tab that said hello. */
 const handled = new Map();
+/** @type {Map<string, number>} The last number of each tab that was stored before this one led. */
+let stored = new Map();
+/** @type {Set<string>} Tabs whose end the leader waits for. */
+const watched = new Set();
 
 self.onmessage = ({ data }) => {
   if (data.at) hello = data.at;
@@ -58,7 +62,8 @@ navigator.locks.request(LOCK, () => new Promise((over) => {
 async function lead() {
   try {
     const { Driver } = await import('./driver.js');
-    driver = await Driver.open(post, failed, () => (failures = 0));
+    [driver, stored] = await Driver.open(post, failed, () => (failures = 0));
+    for (const from of stored.keys()) watch(from);
     channel.postMessage({ to: 'all' });
     introduce();
   } catch (error) {
@@ -82,22 +87,28 @@ function toLeader(message) {
 /** The leader's side. @param {FromTab} message */
 function take({ tab: from, hello: said, event, number }) {
   if (said) {
-    if (!handled.has(from)) watch(from);
+    watch(from);
+    if (!handled.has(from)) handled.set(from, stored.get(from) ?? 0);
     driver?.attach(from, said);
   }
   if (!event || number === undefined) return;
-  if (!handled.has(from)) return post(from, { who: true });
-  if (number <= (handled.get(from) ?? 0)) return;
+  const last = handled.get(from);
+  if (last === undefined) return post(from, { who: true });
+  // The leader before this one stored it, and went away before it could say so.
+  if (number <= (stored.get(from) ?? 0)) return post(from, { done: number });
+  if (number <= last) return;
   handled.set(from, number);
-  driver?.event(from, event, () => post(from, { done: number }));
+  driver?.event(from, number, event, () => post(from, { done: number }));
 }
 
 /** @param {string} from */
 function watch(from) {
-  handled.set(from, 0);
-  if (from === tab) return;
+  if (from === tab || watched.has(from)) return;
+  watched.add(from);
   navigator.locks.request(`${LOCK}-${from}`, () => {
+    watched.delete(from);
     handled.delete(from);
+    stored.delete(from);
     driver?.detach(from);
   });
 }
