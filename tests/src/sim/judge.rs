@@ -1,14 +1,14 @@
 //! What must be true when a story has ended.
 //!
 //! Owns the comparison of what clients show with what the witness saw. A client is believed in
-//! nothing but what it shows.
+//! nothing but what it shows. Whether the story explains what went wrong is `cause`'s to say.
+
+mod cause;
 
 use super::story::{Said, Story};
 use crate::world::witness::{Chapter, History, Stay};
 use crate::world::{Person, World};
-use roost_client::view::{
-    ConversationState, EventKind, EventView, MessageState, MessageView, ThreadItem,
-};
+use roost_client::view::{ConversationState, EventKind, EventView, MessageView, ThreadItem};
 use roost_wire::log::EntryKind;
 use roost_wire::{AccountId, DeviceId, GroupId, Seq};
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,8 +159,10 @@ impl<'a> Room<'a> {
             self.judge_order(side, verdict);
             self.judge_secrecy(side, verdict);
             self.judge_alarms(side, verdict);
+            self.judge_entries(side, verdict);
             self.judge_sequence(side, verdict);
         }
+        self.judge_voids(verdict);
         for said in &self.said {
             self.judge_message(said, verdict);
         }
@@ -260,32 +262,6 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// "Messages may be missing" is said only after something was spoiled or taken back.
-    fn judge_alarms(&self, side: &Side, verdict: &mut Verdict) {
-        for item in &side.items {
-            let ThreadItem::Event(event) = item else {
-                continue;
-            };
-            let EventKind::MessagesMayBeMissing { from } = event.kind else {
-                continue;
-            };
-            let harmed = event.seq.is_some_and(|seq| self.was_harmed_upto(seq));
-            if !harmed && !is_hole_without_a_place(event) {
-                let line = format!(
-                    "{} in {} misses something of {from:?} at {:?} without a reason",
-                    side.name, self.group, event.seq
-                );
-                verdict.unexplained.push(line);
-            }
-        }
-    }
-
-    fn was_harmed_upto(&self, seq: Seq) -> bool {
-        let mut chapters = self.history.chapters.iter();
-        let taken_back = chapters.any(|chapter| chapter.is_void && chapter.seq <= seq);
-        taken_back || self.spoiled.iter().any(|spoiled| *spoiled <= seq)
-    }
-
     fn judge_message(&self, said: &Said, verdict: &mut Verdict) {
         let sender = self.devices.iter().find(|side| side.index == said.device);
         let Some(sender) = sender else { return };
@@ -306,7 +282,7 @@ impl<'a> Room<'a> {
             return;
         };
         let Some(seq) = own.seq else {
-            Self::judge_unsent(sender, said, own, verdict);
+            self.judge_unsent(sender, said, own, verdict);
             return;
         };
         if self.spoiled.contains(&seq) {
@@ -320,14 +296,6 @@ impl<'a> Room<'a> {
         };
         for side in &self.devices {
             self.judge_delivery(side, sender, said, chapter, verdict);
-        }
-    }
-
-    /// What never got into the log must say why.
-    fn judge_unsent(sender: &Side, said: &Said, own: &MessageView, verdict: &mut Verdict) {
-        if !matches!(own.state, MessageState::Failed(_)) {
-            let line = format!("{} never left {} ({:?})", said.text, sender.name, own.state);
-            verdict.lost.push(line);
         }
     }
 
@@ -370,7 +338,8 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// A device that entered anew later shows that, and what it missed before is explained.
+    /// A device that entered anew later shows that, and what it missed before is explained, if it
+    /// had a reason to: see [`Room::judge_entries`].
     fn is_excused(&self, side: &Side, stay: &Stay, chapter: &Chapter) -> bool {
         let later = self.history.chapters.iter();
         let later = later.filter(|later| later.seq > chapter.seq);

@@ -43,6 +43,8 @@ pub struct Chapter {
     pub kind: EntryKind,
     /// The device that made it, if it is a commit.
     pub author: Option<DeviceId>,
+    /// What its author gave up for a new leaf, if it entered although it was there.
+    pub given_up: Option<Stay>,
     /// Of the entry.
     pub epoch: Epoch,
     /// Of the group, after it.
@@ -191,6 +193,7 @@ struct Narrator {
     history: History,
     /// Who made the last commit.
     author: Option<DeviceId>,
+    given_up: Option<Stay>,
 }
 
 impl Narrator {
@@ -201,6 +204,7 @@ impl Narrator {
             before: BTreeMap::new(),
             history: History::default(),
             author: None,
+            given_up: None,
         };
         narrator.roster = narrator.enrolled(Seq::NONE, &BTreeSet::new());
         narrator.close(
@@ -224,6 +228,7 @@ impl Narrator {
             if let Some(chapter) = self.history.chapters.last_mut() {
                 chapter.voids = entry.voids;
                 chapter.author = self.author.take();
+                chapter.given_up = self.given_up.take();
             }
         }
         self.history
@@ -234,6 +239,7 @@ impl Narrator {
             seq,
             kind,
             author: None,
+            given_up: None,
             epoch,
             epoch_after: self.group.epoch(),
             roster: self.roster.clone(),
@@ -254,8 +260,12 @@ impl Narrator {
         };
         self.before
             .insert(entry.seq, (self.group.clone(), self.roster.clone()));
-        self.author = Some(judged.committer.leaf().device);
+        let author = judged.committer.leaf().device;
         let fresh: BTreeSet<DeviceId> = judged.added.iter().map(|leaf| leaf.device).collect();
+        self.author = Some(author);
+        self.given_up = fresh
+            .get(&author)
+            .and_then(|author| self.roster.get(author).copied());
         let story = format!(
             "commit by {} adds {:?} removes {:?}",
             judged.committer.leaf().name,
