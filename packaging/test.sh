@@ -26,7 +26,7 @@ part "build the server and its browser client" cargo build --locked --package ro
 part "build roost-cli" cargo build --locked --package roost-cli
 part "build the tests" "${build_tests[@]}"
 part "examples in the documentation" cargo test --locked --workspace --doc --quiet
-part "simulation" cargo xtask sim --seeds "${SIM_SEEDS:-100}" --from "${SIM_FROM:-1}"
+part "simulation" cargo xtask sim --seeds "${SIM_SEEDS:-100}" --from "${SIM_FROM:-1}" --regressions
 part "power loss" cargo xtask power-loss
 part "kill -9 under load" cargo xtask crash --rounds "${CRASH_ROUNDS:-20}"
 part "gun test" cargo xtask gun

@@ -1,4 +1,5 @@
-//! `cargo xtask sim --seeds N --from S [--trace] [--threads T]`: plays N stories and judges them.
+//! `cargo xtask sim --seeds N --from S [--regressions] [--trace] [--threads T]`: plays N stories,
+//! and before them, if asked, those that went wrong once; judges them.
 //!
 //! The last line of output is the result; the exit code is 1 if any story went wrong, or if nothing
 //! was delivered in all of them.
@@ -7,19 +8,30 @@ use anyhow::{Result, bail};
 use roost_tests::sim::{self, Verdict};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 #[derive(Debug, Clone, Copy)]
 struct Options {
     seeds: u64,
     from: u64,
+    regressions: bool,
     threads: u64,
     trace: bool,
 }
 
+impl Options {
+    /// The seeds to be played.
+    fn stories(self) -> impl Iterator<Item = u64> + Send {
+        let known = sim::REGRESSIONS
+            .into_iter()
+            .filter(move |_| self.regressions);
+        known.chain(self.from..self.from.saturating_add(self.seeds))
+    }
+}
+
 #[derive(Default)]
 struct Total {
+    played: u64,
     delivered: u64,
     lost: usize,
     doubled: usize,
@@ -31,7 +43,9 @@ fn main() -> ExitCode {
     match options(std::env::args().skip(1)) {
         Ok(options) => run(options),
         Err(error) => {
-            eprintln!("{error}\nusage: sim [--seeds N] [--from S] [--threads T] [--trace]");
+            eprintln!(
+                "{error}\nusage: sim [--seeds N] [--from S] [--regressions] [--threads T] [--trace]"
+            );
             ExitCode::from(2)
         }
     }
@@ -41,6 +55,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
     let mut options = Options {
         seeds: 100,
         from: 1,
+        regressions: false,
         threads: 2,
         trace: false,
     };
@@ -55,6 +70,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--seeds" => options.seeds = number()?,
             "--from" => options.from = number()?,
             "--threads" => options.threads = number()?,
+            "--regressions" => options.regressions = true,
             "--trace" => options.trace = true,
             _ => bail!("{argument} is not known"),
         }
@@ -68,11 +84,11 @@ fn run(options: Options) -> ExitCode {
             eprintln!("{panic}\n{}", std::backtrace::Backtrace::force_capture());
         }
     }));
-    let next = AtomicU64::new(options.from);
+    let stories = Mutex::new(options.stories());
     let total = Mutex::new(Total::default());
     thread::scope(|scope| {
         for _ in 0..options.threads.max(1) {
-            scope.spawn(|| work(options, &next, &total));
+            scope.spawn(|| work(options, &stories, &total));
         }
     });
     let mut total = total
@@ -84,21 +100,20 @@ fn run(options: Options) -> ExitCode {
     }
     println!(
         "sim seeds={} delivered={} lost={} doubled={} unexplained={}",
-        options.seeds, total.delivered, total.lost, total.doubled, total.unexplained
+        total.played, total.delivered, total.lost, total.doubled, total.unexplained
     );
     let is_good = total.failing.is_empty() && total.delivered > 0;
     ExitCode::from(u8::from(!is_good))
 }
 
-fn work(options: Options, next: &AtomicU64, total: &Mutex<Total>) {
+fn work(options: Options, stories: &Mutex<impl Iterator<Item = u64>>, total: &Mutex<Total>) {
     loop {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= options.from + options.seeds {
-            return;
-        }
+        let next = stories.lock().expect("no worker panics here").next();
+        let Some(seed) = next else { return };
         let verdict = sim::play(seed, options.trace);
         report(seed, &verdict);
         let mut total = total.lock().expect("no worker panics while it counts");
+        total.played += 1;
         total.delivered += verdict.delivered;
         total.lost += verdict.lost.len();
         total.doubled += verdict.doubled.len();
