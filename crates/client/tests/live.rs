@@ -308,6 +308,32 @@ fn messages_behind_a_refused_one_follow_it_in_order() {
 }
 
 #[test]
+fn what_waits_behind_a_stale_message_is_encrypted_for_whoever_came_meanwhile() {
+    let mut world = World::with(&["Ada", "Ben", "Cem"]);
+    let group = world.group(0, "Hikers", &[1]);
+    go_live(&mut world);
+    for text in ["one", "two", "three"] {
+        world.say(0, group, text);
+    }
+    let cem = world.people[2].account();
+    let accounts = vec![cem];
+    world.tell(1, Command::AddMembers { group, accounts });
+    while world.perform_next(1) || world.deliver(1) {}
+    assert_eq!(world.relay.roster(&group).len(), 3, "in between");
+
+    world.relay.refuse_submit = Some(ErrorCode::Stale);
+    for _ in 0..6 {
+        world.run();
+        world.pass(30);
+    }
+
+    for at in 0..3 {
+        assert_eq!(world.texts(at, group), ["one", "two", "three"], "{at}");
+        assert_eq!(world.troubles(at), [], "{at}");
+    }
+}
+
+#[test]
 fn a_sync_that_is_asked_for_on_a_lasting_connection_ends_too() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
