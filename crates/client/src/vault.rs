@@ -34,6 +34,15 @@ impl Vault {
             .map(|((table, key), value)| Write { table, key, value })
             .collect()
     }
+
+    /// What was put.
+    pub(crate) fn rows(self) -> impl Iterator<Item = Row> {
+        let rows = self.0.into_iter();
+        rows.filter_map(|((table, key), value)| {
+            let value = value?;
+            Some(Row { table, key, value })
+        })
+    }
 }
 
 /// Reads a stored value; none if it is damaged.

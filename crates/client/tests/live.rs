@@ -202,7 +202,6 @@ fn a_core_read_back_from_storage_equals_the_one_that_wrote_it_after_every_step()
     let mut world = World::new();
     for name in ["Ada", "Ben"] {
         let at = world.device();
-        world.people[at].compares = true;
         let link = world.setup_link();
         world.tell(
             at,

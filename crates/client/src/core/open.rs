@@ -1,4 +1,4 @@
-//! Reading a core back from storage, and the version of the format.
+//! Reading a core back from storage, what storage holds of it, and the version of the format.
 
 use super::Core;
 use super::conversation::{COMMIT, Conversation, ENTRY, HEARD, RECORD, WELCOME};
@@ -6,8 +6,8 @@ use super::silence::SIGN;
 use crate::group::{GroupStore, Mls};
 use crate::port::{Row, Table};
 use crate::record::{ConversationRecord, HeardRecord, SignRecord};
-use crate::vault::{FORMAT, group_part, indexed, read};
-use roost_wire::{AccountId, DeviceId};
+use crate::vault::{FORMAT, Vault, group_key, group_part, indexed, indexed_key, read};
+use roost_wire::{AccountId, DeviceId, GroupId};
 
 const VERSION: &[u8] = b"version";
 const ME: &[u8] = b"me";
@@ -109,6 +109,42 @@ impl Core {
             .put(Table::State, SESSION.to_vec(), &self.session);
     }
 
+    /// All that storage holds after the last step, but for the timeline: what was stored is what
+    /// is in memory, and a shell or a test can see that it is.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        let mut vault = Vault::default();
+        self.put_state(&mut vault);
+        for (group, conversation) in &self.conversations {
+            put_conversation(group, conversation, &mut vault);
+        }
+        for ((group, index), item) in &self.outbox {
+            vault.put(Table::Outbox, indexed_key(group, *index), item);
+        }
+        for ((group, index), intent) in &self.intents {
+            vault.put(Table::Intents, indexed_key(group, *index), intent);
+        }
+        for (account, person) in &self.people {
+            vault.put(Table::People, account.as_bytes().to_vec(), person);
+        }
+        let mut rows: Vec<Row> = vault.rows().collect();
+        rows.extend(self.mls.store().all());
+        rows
+    }
+
+    fn put_state(&self, vault: &mut Vault) {
+        vault.put(Table::State, VERSION.to_vec(), &FORMAT);
+        put_state(ME, self.me.as_ref(), vault);
+        put_state(JOINING, self.joining.as_ref(), vault);
+        put_state(REDEEMING, self.redeeming.as_ref(), vault);
+        put_state(LINKING, self.linking.as_ref(), vault);
+        put_state(REVOKING, self.revoking.as_ref(), vault);
+        let invites = Some(&self.invites).filter(|invites| !invites.is_empty());
+        put_state(INVITES, invites, vault);
+        let session = Some(&self.session).filter(|_| self.me.is_some());
+        put_state(SESSION, session, vault);
+    }
+
     fn load(&mut self, row: Row, store: &GroupStore) -> Option<()> {
         match row.table {
             Table::State => self.load_state(&row)?,
@@ -176,6 +212,38 @@ impl Core {
         self.net.people_due = true;
         self.net.memberships_due = true;
         self.net.inbox_due = true;
+    }
+}
+
+fn put_state<T: minicbor::Encode<()>>(key: &[u8], value: Option<&T>, vault: &mut Vault) {
+    if let Some(value) = value {
+        vault.put(Table::State, key.to_vec(), value);
+    }
+}
+
+fn put_conversation(group: &GroupId, conversation: &Conversation, vault: &mut Vault) {
+    let table = Table::Conversations;
+    let key = |part: u8, rest: &[u8]| group_key(group, part, rest);
+    vault.put(table, key(RECORD, &[]), &conversation.record);
+    if let Some(commit) = &conversation.commit {
+        vault.put(table, key(COMMIT, &[]), commit);
+    }
+    if let Some(entry) = &conversation.entry {
+        vault.put(table, key(ENTRY, &[]), entry);
+    }
+    if let Some(welcome) = &conversation.welcome {
+        vault.put(table, key(WELCOME, &[]), welcome);
+    }
+    for (device, counter) in &conversation.heard {
+        let counter = *counter;
+        vault.put(
+            table,
+            key(HEARD, device.as_bytes()),
+            &HeardRecord { counter },
+        );
+    }
+    for (device, at) in &conversation.signs {
+        vault.put(table, key(SIGN, device.as_bytes()), &SignRecord { at: *at });
     }
 }
 

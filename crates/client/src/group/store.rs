@@ -60,6 +60,17 @@ impl GroupStore {
         changed.into_iter().map(write).collect()
     }
 
+    /// Every row.
+    pub(crate) fn all(&self) -> Vec<Row> {
+        let rows = self.rows();
+        let row = |((table, key), value): (&(Table, Vec<u8>), &Zeroizing<Vec<u8>>)| Row {
+            table: *table,
+            key: key.clone(),
+            value: value.to_vec(),
+        };
+        rows.values.iter().map(row).collect()
+    }
+
     /// Whether there is state of this group.
     pub(crate) fn has(&self, group: &GroupId) -> bool {
         let key = (Table::Groups, group.as_bytes().to_vec());
