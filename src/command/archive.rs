@@ -1,8 +1,8 @@
 //! `roost export` and `roost import`: all data as one file, free of the engine.
 //!
 //! An export holds what the data folder holds: ciphertext, accounts, rosters and the server's own
-//! key. An import is a new incarnation: clients then enter their groups anew instead of trusting that
-//! nothing happened since.
+//! key. An import is a new incarnation: clients then compare the last entry they read in each group,
+//! and where it is missing enter the group anew.
 
 use crate::boot;
 use crate::config::DataArgs;

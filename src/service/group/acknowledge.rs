@@ -37,8 +37,8 @@ impl Groups {
         };
         // No cursor beyond what is durable: that number may still name another entry. Whoever left
         // has stored nothing beyond its last entry.
-        let last = member.left.unwrap_or_else(|| cell.durable());
-        let seq = cursor.seq.min(cell.durable()).min(last);
+        let last = member.left.unwrap_or_else(|| cell.durable.get());
+        let seq = cursor.seq.min(cell.durable.get()).min(last);
         if seq <= state.progress.cursor(&from.device) || seq < member.joined {
             return Ok(Vec::new());
         }

@@ -4,6 +4,7 @@ use crate::service::directory::Caller;
 use crate::service::error::{GroupError, StoreError};
 use crate::service::group::admission::{Right, check_welcomes};
 use crate::service::group::change::Change;
+use crate::service::group::durable::Durable;
 use crate::service::group::state::State;
 use crate::service::group::{Entry, Groups};
 use crate::service::key::{self, of_group};
@@ -110,10 +111,11 @@ impl Groups {
             receipt.version(),
         );
         *place = Some(state);
-        cell.stored(known.seq);
+        cell.durable.written(known.seq, &receipt);
         drop(place);
         deliveries.extend(self.send_outbox(&group, now).await);
-        Ok(Outcome::new(known.accepted(), deliveries))
+        let accepted = Durable::written(known, &receipt).accepted();
+        Ok(Outcome::new(accepted, deliveries))
     }
 
     async fn check_author(

@@ -4,9 +4,10 @@ use crate::service::directory::Caller;
 use crate::service::error::{GroupError, StoreError};
 use crate::service::group::Groups;
 use crate::service::group::admission::check_own;
+use crate::service::group::durable::Durable;
 use crate::service::key::{self, of_account, of_group};
 use crate::service::outcome::Outcome;
-use crate::service::record::{GroupRow, MemberRow, OutboxRow, pack};
+use crate::service::record::{GroupRow, KnownRow, MemberRow, OutboxRow, pack};
 use roost_mls::policy::GroupKind;
 use roost_mls::{LeafSummary, ObservedGroup, Observer};
 use roost_store::{Batch, Direction, Error, KeyRange, Limit};
@@ -41,10 +42,10 @@ impl Groups {
             undos: Vec::new(),
             starts: vec![(observed.epoch(), Seq::NONE)],
         };
-        let accepted = Accepted {
+        let begins = |time| KnownRow {
             seq: Seq::NONE,
             epoch: row.epoch,
-            time: now,
+            time,
         };
         let cell = self.cell(&group);
         let mut place = cell.state.lock().await;
@@ -52,11 +53,9 @@ impl Groups {
             Err(GroupError::NotFound) => {}
             Err(error) => return Err(error),
             Ok(known) if known.row.founding == founding && known.row.founder == from.device => {
-                return Ok(Outcome::quiet(Accepted {
-                    epoch: row.epoch,
-                    time: known.row.created,
-                    ..accepted
-                }));
+                let known = Durable::marked(begins(known.row.created), &cell.durable);
+                let known = known.ok_or(GroupError::UnderWay)?;
+                return Ok(Outcome::quiet(known.accepted()));
             }
             Ok(_) => return Err(GroupError::Taken),
         }
@@ -66,13 +65,14 @@ impl Groups {
             observed.snapshot().map_err(GroupError::Rule)?,
         );
         self.shared.unsent().insert(group);
-        match self.house.store.commit(&key::group(&group), batch).await {
-            Ok(_) => {}
+        let receipt = match self.house.store.commit(&key::group(&group), batch).await {
+            Ok(receipt) => receipt,
             Err(Error::Conflict { .. }) => return Err(GroupError::Taken),
             Err(error) => return Err(error.into()),
-        }
+        };
         drop(place);
         let deliveries = self.send_outbox(&group, now).await;
+        let accepted = Durable::written(begins(now), &receipt).accepted();
         Ok(Outcome::new(accepted, deliveries))
     }
 

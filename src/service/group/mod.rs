@@ -8,6 +8,7 @@ mod adding;
 mod admission;
 mod change;
 mod commit;
+mod durable;
 mod found;
 mod order;
 mod outbox;
@@ -24,17 +25,17 @@ use crate::delivery::Delivery;
 use crate::service::directory::Caller;
 use crate::service::error::{GroupError, StoreError};
 use crate::service::group::adding::Adds;
+use crate::service::group::durable::{Durable, Mark};
 use crate::service::group::progress::Progress;
 use crate::service::group::state::State;
 use crate::service::house::House;
 use crate::service::inbox::Inboxes;
 use crate::service::key::{self, of_group};
-use crate::service::record::{GroupRow, KnownRow, LogRow, MemberRow, pack, unpack, unpack_some};
+use crate::service::record::{GroupRow, KnownRow, LogRow, MemberRow, pack, unpack};
 use bytes::Bytes;
 use minicbor::Decode;
 use roost_mls::ObservedGroup;
 use roost_store::{Batch, Direction, KeyRange, Limit, Row};
-use roost_wire::api::Accepted;
 use roost_wire::frame::ServerFrame;
 use roost_wire::{Blob, DeviceId, EntryHash, GroupId, Seq, limit};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,22 +77,11 @@ struct Shared {
 #[derive(Default)]
 struct Cell {
     state: AsyncMutex<Option<State>>,
-    /// Entries up to here are stored for good.
-    durable: AtomicU64,
+    durable: Mark,
     /// Held while the group's outbox is worked through.
     pump: AsyncMutex<()>,
     /// The round in which it was last asked for.
     used: AtomicU64,
-}
-
-impl Cell {
-    fn durable(&self) -> Seq {
-        Seq::new(self.durable.load(Ordering::Acquire))
-    }
-
-    fn stored(&self, seq: Seq) {
-        self.durable.fetch_max(seq.get(), Ordering::AcqRel);
-    }
 }
 
 impl Groups {
@@ -163,7 +153,7 @@ impl Groups {
         if place.is_none() {
             *place = self.load(group).await?;
             match place {
-                Some(state) => cell.stored(state.head),
+                Some(state) => cell.durable.read(state.head),
                 None => {
                     self.shared.cells().remove(group);
                 }
@@ -249,20 +239,17 @@ impl Groups {
         cell: &Cell,
         state: &State,
         hash: &EntryHash,
-    ) -> Result<Option<KnownRow>, GroupError> {
+    ) -> Result<Option<Durable>, GroupError> {
         if let Some(known) = state.recent.get(hash) {
-            return if known.seq <= cell.durable() {
-                Ok(Some(*known))
-            } else {
-                Err(GroupError::UnderWay)
-            };
+            let known = Durable::marked(*known, &cell.durable);
+            return known.map(Some).ok_or(GroupError::UnderWay);
         }
         let row = self
             .house
             .store
             .get(&key::group(&state.id), &of_group::known(hash))
             .await?;
-        Ok(unpack_some(row)?)
+        Ok(row.as_ref().map(Durable::read).transpose()?)
     }
 
     /// The state of MLS as of now, read from its snapshot if it is not in memory.
@@ -315,16 +302,6 @@ impl State {
             Some((*device, (stored, row.left?)))
         });
         self.progress = Progress::with_departed(places, departed.collect());
-    }
-}
-
-impl KnownRow {
-    const fn accepted(self) -> Accepted {
-        Accepted {
-            seq: self.seq,
-            epoch: self.epoch,
-            time: self.time,
-        }
     }
 }
 

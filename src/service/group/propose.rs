@@ -4,6 +4,7 @@ use crate::service::directory::Caller;
 use crate::service::error::{GroupError, StoreError};
 use crate::service::group::admission::check_own;
 use crate::service::group::commit::rule;
+use crate::service::group::durable::Durable;
 use crate::service::group::state::State;
 use crate::service::group::{Entry, Groups};
 use crate::service::key::{self, of_group};
@@ -64,7 +65,8 @@ impl Groups {
         if let Some((asked_in, seq)) = member.leaving
             && asked_in == epoch
         {
-            let first = KnownRow { seq, ..known };
+            let first = Durable::marked(KnownRow { seq, ..known }, &cell.durable);
+            let first = first.ok_or(GroupError::UnderWay)?;
             return Ok(Outcome::quiet(first.accepted()));
         }
         let judged = self
@@ -87,9 +89,10 @@ impl Groups {
         let members = vec![(from.device, Some(leaving))];
         state.advance(members, plan.row, judged.next, known, receipt.version());
         *place = Some(state);
-        cell.stored(known.seq);
+        cell.durable.written(known.seq, &receipt);
         let delivery = plan.entry.delivery(group);
-        Ok(Outcome::new(known.accepted(), vec![delivery]))
+        let accepted = Durable::written(known, &receipt).accepted();
+        Ok(Outcome::new(accepted, vec![delivery]))
     }
 }
 

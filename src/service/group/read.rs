@@ -87,7 +87,7 @@ impl Groups {
             if !ended {
                 follow();
             }
-            let (first, last) = state.readable(&from.device, after, cell.durable())?;
+            let (first, last) = state.readable(&from.device, after, cell.durable.get())?;
             let page = Page {
                 rows: Vec::new(),
                 tail: state.tail,
@@ -143,7 +143,7 @@ impl Groups {
             group_info: self.info_row(group).await?,
             tree: Blob::new(tree.map_err(GroupError::Rule)?)?,
             epoch: state.row.epoch,
-            head: cell.durable(),
+            head: cell.durable.get(),
             time: now.max(state.time),
             incarnation: self.house.identity.incarnation,
         })

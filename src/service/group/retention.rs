@@ -77,7 +77,7 @@ impl Groups {
             Err(error) => return Err(error),
         };
         let stored_by_all = state.progress.stored_by_all();
-        let newest = cell.durable();
+        let newest = cell.durable.get();
         let page = self
             .house
             .store

@@ -2,25 +2,23 @@
 //!
 //! The lock is held only until the message has its place in the committer's queue, so that many
 //! messages of one group share one sync. Every batch names the entry before it: if that is not
-//! stored, neither is this one, and the state is read anew.
+//! stored, neither is this one, and its sender tries again.
 
 use crate::service::directory::Caller;
-use crate::service::error::{GroupError, StoreError};
+use crate::service::error::GroupError;
+use crate::service::group::durable::Durable;
 use crate::service::group::state::State;
 use crate::service::group::{Cell, Entry, Groups, Turn};
 use crate::service::key;
 use crate::service::outcome::Outcome;
-use crate::service::record::{KnownRow, LogRow};
+use crate::service::record::LogRow;
 use futures_util::poll;
-use roost_store::{Batch, Error};
+use roost_store::Batch;
 use roost_wire::api::Accepted;
 use roost_wire::envelope::Envelope;
 use roost_wire::log::EntryKind;
 use roost_wire::{Blob, Seconds, Seq};
 use std::task::Poll;
-
-/// Times an entry before this one may fail, before the sender is asked to try again.
-const TRIES: usize = 3;
 
 /// A message as its sender offers it.
 pub struct Submission {
@@ -33,28 +31,12 @@ impl Groups {
     /// Appends an application message in its turn.
     ///
     /// # Errors
-    /// As `State::admit_message`; `UnderWay` for a copy of a
-    /// message being stored; `Behind` for one behind a refused one; the store's.
+    /// As `State::admit_message`; `UnderWay` for a copy of a message being stored; `Behind` for one
+    /// behind a refused one; the store's, a conflict among them if the entry before was not stored.
     pub async fn submit(
         &self,
         from: &Caller,
         submission: Submission,
-        turn: &Turn,
-        now: Seconds,
-    ) -> Result<Outcome<Accepted>, GroupError> {
-        for _ in 0..TRIES {
-            match self.try_submit(from, &submission, turn, now).await {
-                Err(GroupError::Store(StoreError::Store(Error::Conflict { .. }))) => {}
-                result => return result,
-            }
-        }
-        Err(StoreError::Contended.into())
-    }
-
-    async fn try_submit(
-        &self,
-        from: &Caller,
-        submission: &Submission,
         turn: &Turn,
         now: Seconds,
     ) -> Result<Outcome<Accepted>, GroupError> {
@@ -64,7 +46,7 @@ impl Groups {
         let part = key::group(&group);
         let mut place = cell.state.lock().await;
         let state = self.loaded(&cell, &mut place, &group).await?;
-        let admitted = self.admit(&cell, state, from, submission, turn).await;
+        let admitted = self.admit(&cell, state, from, &submission, turn).await;
         // Noted while no other can be looked at.
         let admitted = admitted.inspect_err(|_| turn.refuse(group));
         if let Some(known) = admitted? {
@@ -90,12 +72,18 @@ impl Groups {
             Poll::Ready(stored) => stored,
             Poll::Pending => commit.await,
         };
-        if let Err(error) = stored {
-            *cell.state.lock().await = None;
-            return Err(error.into());
-        }
-        cell.stored(known.seq);
-        Ok(Outcome::new(known.accepted(), vec![entry.delivery(group)]))
+        let receipt = match stored {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                // Before anybody can see that its place is free.
+                turn.refuse(group);
+                *cell.state.lock().await = None;
+                return Err(error.into());
+            }
+        };
+        cell.durable.written(known.seq, &receipt);
+        let accepted = Durable::written(known, &receipt).accepted();
+        Ok(Outcome::new(accepted, vec![entry.delivery(group)]))
     }
 
     /// Whether the message may be appended now; or what was answered when it was.
@@ -106,7 +94,7 @@ impl Groups {
         from: &Caller,
         submission: &Submission,
         turn: &Turn,
-    ) -> Result<Option<KnownRow>, GroupError> {
+    ) -> Result<Option<Durable>, GroupError> {
         let Submission { envelope, began } = submission;
         state.member(from)?;
         if let Some(known) = self.known(cell, state, &envelope.hash()).await? {

@@ -44,7 +44,7 @@ impl Groups {
         let members = plan.change.after;
         state.advance(members, plan.row, next, last, receipt.version());
         *place = Some(state);
-        cell.stored(last.seq);
+        cell.durable.written(last.seq, &receipt);
         Ok(deliveries)
     }
 

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use roost::service::Identity;
 use roost_store::{
-    Batch, Deleted, Direction, KeyRange, Limit, MemoryStore, Page, Part, Receipt, Result, Store,
-    Versioned,
+    Batch, Deleted, Direction, KeyRange, Limit, MemoryStore, Page, Part, ReadOnly, Receipt, Result,
+    Store, Versioned,
 };
 use std::future::pending;
 use std::io::Cursor;
@@ -38,6 +38,8 @@ enum Fuse {
         death: Death,
     },
     Dead,
+    /// The next commit finds a full disk.
+    Full,
 }
 
 impl FragileStore {
@@ -53,6 +55,11 @@ impl FragileStore {
             commits_left,
             death,
         };
+    }
+
+    /// The next commit is refused as on a full disk; those after it are not.
+    pub fn refuse_one(&self) {
+        *self.lock() = Fuse::Full;
     }
 
     /// Puts the fuse out. Whether it was still burning: fewer commits came than it waited for.
@@ -116,7 +123,7 @@ impl FragileStore {
     fn burn(&self) -> Option<Death> {
         let mut fuse = self.lock();
         match &mut *fuse {
-            Fuse::Cold | Fuse::Dead => None,
+            Fuse::Cold | Fuse::Dead | Fuse::Full => None,
             Fuse::Lit {
                 commits_left: 0,
                 death,
@@ -130,6 +137,15 @@ impl FragileStore {
                 None
             }
         }
+    }
+
+    fn room(&self) -> Result<()> {
+        let mut fuse = self.lock();
+        if matches!(*fuse, Fuse::Full) {
+            *fuse = Fuse::Cold;
+            return Err(ReadOnly::WriteFailed("no room".into()).into());
+        }
+        Ok(())
     }
 
     async fn alive(&self) {
@@ -164,6 +180,7 @@ impl Store for FragileStore {
 
     async fn commit(&self, part: &Part, batch: Batch) -> Result<Receipt> {
         self.alive().await;
+        self.room()?;
         match self.burn() {
             None => self.disk.commit(part, batch).await,
             Some(Death::BeforeTheCommit) => pending().await,

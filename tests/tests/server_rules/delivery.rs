@@ -1,10 +1,12 @@
 //! The group log through the server's front door: what is accepted, who gets it, once and in order.
 
 use crate::kit::*;
+use roost_tests::world::fragile_store::FragileStore;
 use roost_wire::api::*;
 use roost_wire::frame::{ClientFrame, Cursor, Outcome, ServerFrame};
 use roost_wire::log::EntryKind;
 use roost_wire::*;
+use std::sync::Arc;
 
 /// Ada, Ben and Cy in a group: entry 1 added the two.
 fn three() -> (Home, [Guest; 3], [Member; 3]) {
@@ -446,10 +448,6 @@ fn no_message_overtakes_a_refused_one_before_its_sender_knows() {
     }
     let next = ada_in.message("next");
     let mut line = ada.connect(&home, &[(group, 0)]);
-    let code = |outcome| match outcome {
-        Outcome::Refused(error) => Some(error.code),
-        Outcome::Accepted(_) => None,
-    };
 
     let first = code(line.submit(&home, late));
     let behind = code(line.submit(&home, next.clone()));
@@ -461,6 +459,36 @@ fn no_message_overtakes_a_refused_one_before_its_sender_knows() {
     assert_eq!(first, Some(ErrorCode::Stale));
     assert_eq!(behind, Some(ErrorCode::Unknown));
     assert_eq!(again, None);
+}
+
+#[test]
+fn no_message_overtakes_one_that_the_disk_had_no_room_for() {
+    let store = FragileStore::new();
+    let home = Home::on(Arc::new(store.clone()));
+    let ada = home.person(1);
+    let mut ada_in = ada.found(&home, 9);
+    let group = ada_in.id;
+    let [one, two] = ["one", "two"].map(|text| ada_in.message(text));
+    let mut line = ada.connect(&home, &[(group, 0)]);
+
+    store.refuse_one();
+    let first = code(line.submit(&home, one.clone()));
+    let behind = code(line.submit(&home, two.clone()));
+    let seq = Seq::new(0);
+    let cursor = Cursor { group, seq };
+    line.send(&home, &ClientFrame::Follow { cursor });
+    let again = [one, two].map(|message| code(line.submit(&home, message)));
+
+    assert_eq!(first, Some(ErrorCode::ReadOnly));
+    assert_eq!(behind, Some(ErrorCode::Unknown));
+    assert_eq!(again, [None, None]);
+}
+
+fn code(outcome: Outcome) -> Option<ErrorCode> {
+    match outcome {
+        Outcome::Refused(error) => Some(error.code),
+        Outcome::Accepted(_) => None,
+    }
 }
 
 #[test]

@@ -91,6 +91,15 @@ impl Home {
         }
     }
 
+    /// On another store, of which it cannot make a new process.
+    pub fn on(store: Arc<dyn Store>) -> Self {
+        Self {
+            app: open(store, free_settings(), 0),
+            store: Arc::new(MemoryStore::new()),
+            time: START,
+        }
+    }
+
     /// The process dies; another opens what it left.
     pub fn restart(&mut self) {
         let store = Arc::new(self.store.fork());
