@@ -77,6 +77,27 @@ fn a_conversation_that_is_whole_in_the_backup_goes_on_without_a_gap() {
 }
 
 #[test]
+fn who_was_added_and_has_read_nothing_yet_stays_in_after_a_restore() {
+    let world = World::seeded(84);
+    let [ada, ben] = world.people(["ada", "ben"]);
+    let room = ada.founds("backed up", &[&ben]);
+    world.settle();
+    assert_eq!(ben.state(&room), Some(ConversationState::Ready));
+    let backup = world.back_up();
+    ben.disconnects();
+
+    world.restore(&backup);
+    ada.says(&room, "while ben was away");
+    world.settle();
+    ben.connects();
+    world.settle();
+
+    assert_eq!(ben.reads(&room), ["while ben was away"]);
+    let events = ben.events(&room);
+    assert!(!events.contains(&EventKind::Rejoined), "{events:?}");
+}
+
+#[test]
 fn after_a_restore_what_waits_in_an_inbox_is_fetched() {
     let world = World::seeded(82);
     let [ada, ben] = world.people(["ada", "ben"]);

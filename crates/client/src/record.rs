@@ -5,6 +5,7 @@ use crate::content::MessageId;
 use minicbor::{Decode, Encode};
 use roost_wire::api::SealedKey;
 use roost_wire::link::InviterPrint;
+use roost_wire::log::{EntryKind, LogEntry};
 use roost_wire::{
     AccountId, AccountKey, DeviceId, DisplayName, EntryHash, Epoch, InboxSeq, Incarnation,
     InviteId, List, Seconds, Seq, StateCounter, limit,
@@ -219,6 +220,9 @@ pub(crate) struct RunRecord {
     /// The last of them that let somebody in: what was said before was not for them.
     #[n(2)]
     pub opened: Option<Seq>,
+    /// The first of them let this device in.
+    #[n(3)]
+    pub let_in: bool,
 }
 
 /// Somebody who was let go for silence.
@@ -284,11 +288,32 @@ impl ConversationRecord {
             first: seq,
             by,
             opened: None,
+            let_in: false,
         });
         self.run = Some(RunRecord {
             opened: if has_newcomers { Some(seq) } else { run.opened },
             ..run
         });
+    }
+
+    /// An epoch begins, and this device's part in the group with it.
+    pub(crate) fn begin_anew(&mut self, seq: Seq, by: AccountId) {
+        self.run = None;
+        self.begin(seq, by, false);
+        if let Some(run) = &mut self.run {
+            run.let_in = true;
+        }
+    }
+
+    /// This account merged the last commits, and the server knows. One of another author is enough
+    /// for them to stand, but whoever they let in has no say.
+    pub(crate) fn vouch(&mut self, me: Option<AccountId>, seq: Seq) {
+        if self
+            .run
+            .is_some_and(|run| Some(run.by) != me && !run.let_in)
+        {
+            self.stands(seq);
+        }
     }
 
     /// Whether somebody has come since an epoch that began there.
@@ -317,6 +342,18 @@ impl ConversationRecord {
 
     pub(crate) fn is_absent(&self, account: &AccountId) -> bool {
         self.absent.iter().any(|absent| absent.account == *account)
+    }
+
+    /// Whether this is the entry that was read last. Of the commit that let this device in by a
+    /// Welcome it has only the place.
+    pub(crate) fn is_last(&self, entry: &LogEntry) -> bool {
+        match self.hashes.last() {
+            Some(last) => *last == (entry.seq, entry.hash),
+            None => {
+                let begins = entry.epoch.next() == self.entered;
+                entry.seq == self.cursor && entry.kind == EntryKind::Commit && begins
+            }
+        }
     }
 
     /// Whether this device has had an entry of this number. A new one with such a number is of

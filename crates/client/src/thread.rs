@@ -106,7 +106,7 @@ impl Thread {
     }
 
     pub(crate) fn set_delivered(&mut self, delivered: Seq) {
-        if delivered > self.delivered {
+        if delivered != self.delivered {
             self.delivered = delivered;
             self.is_stale = true;
         }

@@ -16,7 +16,7 @@ use roost_client::view::{
 use roost_client::{Command, Core, Input, Trouble};
 use roost_wire::frame::ServerFrame;
 use roost_wire::log::{EntryKind, InboxItem};
-use roost_wire::{EntryHash, GroupId, InboxSeq, Incarnation, Seq};
+use roost_wire::{EntryHash, GroupId, InboxSeq, Seq};
 
 #[test]
 fn a_message_nobody_can_decrypt_is_told_and_the_next_one_is_read() {
@@ -306,7 +306,10 @@ fn a_direct_conversation_entered_while_the_other_is_out_is_a_direct_one() {
 fn whoever_cannot_enter_anew_says_that_messages_may_be_missing() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    world.relay.incarnation = Incarnation::new(2);
+    let backup = world.relay.clone();
+    world.say(0, group, "not in the backup");
+    world.settle();
+    world.relay.restore(backup);
     world.relay.hides_groups = u32::MAX;
 
     world.people[1].restart();
@@ -407,6 +410,46 @@ fn a_restored_server_leads_to_new_leaves_and_talking_goes_on() {
     assert_eq!(unread(&world), 1);
     world.tell(1, Command::MarkRead { group, upto: after });
     assert_eq!(unread(&world), 0);
+}
+
+#[test]
+fn what_was_accepted_and_not_read_back_is_sent_again_to_a_restored_server() {
+    let mut world = World::with(&["Ada", "Ben"]);
+    let group = world.direct(0, 1);
+    world.say(0, group, "in the backup");
+    world.settle();
+    let backup = world.relay.clone();
+    world.say(0, group, "accepted");
+    assert!(world.sync_until(0, "/messages"));
+    assert!(world.perform_next(0));
+    assert_eq!(state_of(&mut world, "accepted"), MessageState::Stored);
+
+    world.relay.restore(backup);
+    world.settle();
+
+    for at in 0..2 {
+        assert_eq!(world.texts(at, group), ["in the backup", "accepted"]);
+    }
+}
+
+#[test]
+fn a_commit_that_was_accepted_and_not_read_back_is_sent_again_to_a_restored_server() {
+    let mut world = World::with(&["Ada", "Ben", "Cleo"]);
+    let group = world.group(0, "Hikers", &[1]);
+    world.settle();
+    let backup = world.relay.clone();
+    let cleo = world.people[2].account();
+    let accounts = vec![cleo];
+    world.tell(0, Command::AddMembers { group, accounts });
+    assert!(world.sync_until(0, "/commits"));
+    assert!(world.perform_next(0));
+    world.relay.restore(backup);
+    world.settle();
+    world.say(0, group, "welcome");
+    world.settle();
+
+    assert_eq!(world.texts(2, group), ["welcome"]);
+    assert_eq!(world.texts(1, group), ["welcome"]);
 }
 
 #[test]

@@ -320,12 +320,9 @@ impl Core {
         };
         let record = &mut conversation.record;
         let Some(refused) = record.refused.as_mut().filter(|refused| refused.seq == seq) else {
-            // One device of another account that merged it is enough.
-            if record.run.is_some_and(|run| Some(run.by) != me) {
-                record.stands(seq);
-                let cursor = record.cursor;
-                self.sweep_outbox(group, cursor);
-            }
+            record.vouch(me, seq);
+            let cursor = record.cursor;
+            self.sweep_outbox(group, cursor);
             return;
         };
         refused.asked = refused.asked.saturating_add(1);

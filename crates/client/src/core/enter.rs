@@ -294,8 +294,7 @@ impl Core {
         }
         self.resume_outbox(group, entered.epoch, turn);
         if let (Some(conversation), Some(by)) = (self.change(group), by) {
-            conversation.record.run = None;
-            conversation.record.begin(seq, by, false);
+            conversation.record.begin_anew(seq, by);
         }
         self.begin_watch(group, &entered.leaves, now);
         self.note_roster(group, turn);

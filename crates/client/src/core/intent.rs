@@ -12,7 +12,7 @@ use crate::vault::indexed_key;
 use roost_mls::limit;
 use roost_wire::api::{Accepted, SubmitCommit, WelcomeFor};
 use roost_wire::{
-    AccountId, ApiError, Blob, ErrorCode, GroupId, List, Seconds, limit as wire_limit,
+    AccountId, ApiError, Blob, ErrorCode, GroupId, List, Seconds, Seq, limit as wire_limit,
 };
 
 impl Core {
@@ -180,6 +180,16 @@ impl Core {
             if accepted.is_some_and(|seq| seq <= conversation.record.cursor) {
                 self.set_commit(group, None);
             }
+        }
+    }
+
+    /// The same bytes are sent again: the server knows them if it has them.
+    pub(super) fn offer_commit_again(&mut self, group: &GroupId, cursor: Seq) {
+        let conversation = self.conversations.get(group);
+        let commit = conversation.and_then(|found| found.commit.clone());
+        if let Some(commit) = commit.filter(|commit| commit.accepted > Some(cursor)) {
+            let accepted = None;
+            self.set_commit(group, Some(CommitRecord { accepted, ..commit }));
         }
     }
 

@@ -46,7 +46,7 @@ impl Core {
         if self.stage(group) != Some(Stage::Live) {
             return;
         }
-        let Some(page) = self.compared(group, page) else {
+        let Some(page) = self.compared(group, page, turn) else {
             self.enter_anew(group, Trouble::ServerRestored, turn);
             return;
         };
@@ -80,29 +80,42 @@ impl Core {
 
     /// The page without the entry that was read last, if that is still in its place. After a
     /// restore, anything else is another history.
-    fn compared(&mut self, group: &GroupId, page: LogPage) -> Option<LogPage> {
+    fn compared(&mut self, group: &GroupId, page: LogPage, turn: &mut Turn<'_>) -> Option<LogPage> {
         // Only what is doubted is written anew.
         if !self.is_doubted(group) {
             return Some(page);
         }
         let conversation = self.change(group)?;
-        let (cursor, last) = (
-            conversation.record.cursor,
-            conversation.record.hashes.last(),
-        );
+        let record = &mut conversation.record;
+        let cursor = record.cursor;
         let mut entries = page.entries.into_vec();
-        let is_there = entries
-            .first()
-            .is_some_and(|entry| last == Some(&(entry.seq, entry.hash)));
+        let is_there = entries.first().is_some_and(|entry| record.is_last(entry));
         if !is_there && cursor > Seq::NONE {
             return None;
         }
-        conversation.record.doubted = false;
+        record.doubted = false;
+        self.offer_again(group, cursor, turn);
         entries.retain(|entry| entry.seq > cursor);
         Some(LogPage {
             entries: List::capped(entries),
             ..page
         })
+    }
+
+    /// What was accepted behind the last entry that was read may be missing from a restored log.
+    fn offer_again(&mut self, group: &GroupId, cursor: Seq, turn: &mut Turn<'_>) {
+        self.repeat_behind(group, cursor, turn);
+        self.offer_commit_again(group, cursor);
+        self.ask_again_to_leave(group, turn);
+        if let Some(conversation) = self.change(group) {
+            let record = &mut conversation.record;
+            record.delivered = record.delivered.min(cursor);
+            let delivered = record.delivered;
+            if let Some(thread) = self.threads.get_mut(group) {
+                thread.set_delivered(delivered);
+                turn.notify(Notice::ThreadChanged(*group));
+            }
+        }
     }
 
     pub(super) fn on_log_refused(

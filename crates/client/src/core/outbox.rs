@@ -16,17 +16,10 @@ use crate::record::{OutboxRecord, SealedRecord, TimelineRecord, Wish};
 use crate::vault::indexed_key;
 use roost_wire::api::{Accepted, SubmitMessage};
 use roost_wire::frame::{ClientFrame, Cursor};
-use roost_wire::{
-    ApiError, Blob, DisplayName, EntryHash, Epoch, ErrorCode, GroupId, Seconds, Seq, limit,
-};
+use roost_wire::{ApiError, Blob, EntryHash, Epoch, ErrorCode, GroupId, Seconds, Seq, limit};
 
 /// Messages that may wait for one group.
 const WAITING_MAX: usize = 1_000;
-/// Messages in the log that are kept for the case that the commit before them is taken back.
-const KEPT_MAX: usize = 64;
-const NEWCOMERS: &str =
-    "This was lost on its way, and somebody has come since. Send it again if they may read it.";
-const TAKEN_BACK: &str = "This was lost on its way too often.";
 
 impl Core {
     /// Composes, stores and queues what is said to a group; yields its id.
@@ -379,132 +372,9 @@ impl Core {
         self.append(group, TimelineRecord::Retried(*message));
     }
 
-    /// The device has a new leaf since `entered`. What was encrypted before is offered once more as
-    /// it is: if it is in the log the server says where, and if not it is too old to be taken and
-    /// is encrypted again.
-    pub(super) fn resume_outbox(&mut self, group: &GroupId, entered: Epoch, turn: &mut Turn<'_>) {
-        self.unseal_from(group, entered);
-        // An epoch that begins a second time was taken back.
-        self.repeat_from(group, entered, turn);
-        for index in self.accepted_in(group) {
-            self.drop_outbox(group, index);
-        }
-    }
-
-    /// This epoch was taken back, with those after it and everything said there: it is said again,
-    /// as the same messages.
-    pub(super) fn repeat_from(&mut self, group: &GroupId, epoch: Epoch, turn: &mut Turn<'_>) {
-        for index in self.accepted_in(group) {
-            let item = self.outbox.get(&(*group, index));
-            let sealed = item.and_then(|item| item.sealed.as_ref());
-            if sealed.is_some_and(|sealed| sealed.epoch >= epoch) {
-                self.send_again(group, index, turn);
-            }
-        }
-    }
-
-    /// What was said after commits of which it is not known whether they stand is not sent yet.
-    pub(super) fn repeat_unsettled(&mut self, group: &GroupId, turn: &mut Turn<'_>) {
-        for index in self.accepted_in(group) {
-            if self.is_kept(group, index) {
-                self.send_again(group, index, turn);
-            }
-        }
-    }
-
-    fn send_again(&mut self, group: &GroupId, index: u64, turn: &mut Turn<'_>) {
-        let (Some(item), Some(conversation)) = (
-            self.outbox.get(&(*group, index)),
-            self.conversations.get(group),
-        ) else {
-            return;
-        };
-        let (id, repeats) = (item.id, item.repeats);
-        let cursor = conversation.record.cursor;
-        let began = item.sealed.as_ref().map(|sealed| sealed.began);
-        let opened = began.is_some_and(|began| conversation.record.has_opened_since(began));
-        self.change_outbox(group, index, |item| {
-            item.accepted = None;
-            item.sealed = None;
-            item.tries = 0;
-            item.repeats = repeats.saturating_add(1);
-            item.after = cursor;
-        });
-        self.append(group, TimelineRecord::Retried(id));
-        if opened {
-            self.fail_messages(group, vec![index], NEWCOMERS, turn);
-        } else if repeats >= limit::COMMIT_TRIES {
-            self.fail_messages(group, vec![index], TAKEN_BACK, turn);
-        }
-    }
-
-    /// Whether a message in the log may have to be said again.
-    fn is_kept(&self, group: &GroupId, index: u64) -> bool {
-        let item = self.outbox.get(&(*group, index));
-        let sealed = item.and_then(|item| item.sealed.as_ref());
-        let conversation = self.conversations.get(group);
-        sealed.is_some_and(|sealed| {
-            conversation.is_some_and(|found| found.record.may_be_voided(sealed.began))
-        })
-    }
-
     fn began(&self, group: &GroupId) -> Seq {
         let conversation = self.conversations.get(group);
         conversation.map_or(Seq::NONE, |found| found.record.began)
-    }
-
-    /// Encrypts a message and those behind it anew: what follows one of a newer epoch in an older
-    /// one is a hole for whoever came in between.
-    fn unseal_behind(&mut self, group: &GroupId, first: u64) {
-        let waiting = self.waiting_in(group).map(|(index, _)| index);
-        let behind: Vec<u64> = waiting.filter(|index| *index >= first).collect();
-        for index in behind {
-            self.change_outbox(group, index, |item| item.sealed = None);
-        }
-    }
-
-    /// Encrypts anew what was encrypted in this epoch or a later one.
-    pub(super) fn unseal_from(&mut self, group: &GroupId, epoch: Epoch) {
-        let is_later = |sealed: &SealedRecord| sealed.epoch >= epoch;
-        let waiting: Vec<u64> = self
-            .outbox_of(group)
-            .filter(|(_, item)| item.accepted.is_none())
-            .filter(|(_, item)| item.sealed.as_ref().is_some_and(is_later))
-            .map(|(index, _)| index)
-            .collect();
-        for index in waiting {
-            self.change_outbox(group, index, |item| item.sealed = None);
-        }
-    }
-
-    /// The log has passed these: whatever came back, they are in it. The newest are kept while
-    /// they may have to be said again.
-    pub(super) fn sweep_outbox(&mut self, group: &GroupId, seq: Seq) {
-        let mut passed = self.accepted_in(group);
-        passed.retain(|index| {
-            let item = self.outbox.get(&(*group, *index));
-            item.and_then(|item| item.accepted) <= Some(seq)
-        });
-        let over = passed.len().saturating_sub(KEPT_MAX);
-        for (place, index) in passed.into_iter().enumerate() {
-            if place < over || !self.is_kept(group, index) {
-                self.drop_outbox(group, index);
-            }
-        }
-    }
-
-    pub(super) fn fail_outbox(&mut self, group: &GroupId, reason: &str, turn: &mut Turn<'_>) {
-        let waiting: Vec<u64> = self.outbox_of(group).map(|(index, _)| index).collect();
-        self.fail_messages(group, waiting.clone(), reason, turn);
-        for index in waiting {
-            self.drop_outbox(group, index);
-        }
-    }
-
-    /// Keeps what is not sent until the person says again that it should be.
-    pub(super) fn hold_outbox(&mut self, group: &GroupId, reason: &str, turn: &mut Turn<'_>) {
-        let waiting = self.outbox_of(group).map(|(index, _)| index).collect();
-        self.fail_messages(group, waiting, reason, turn);
     }
 
     pub(super) fn drop_outbox(&mut self, group: &GroupId, index: u64) {
@@ -513,75 +383,25 @@ impl Core {
         }
     }
 
-    /// These were not sent. A message says so itself; a change to one, and a name, is undone.
-    fn fail_messages(
-        &mut self,
-        group: &GroupId,
-        indexes: Vec<u64>,
-        reason: &str,
-        turn: &mut Turn<'_>,
-    ) {
-        let mut undone = false;
-        for index in indexes {
-            if let Some(item) = self.fail_message(group, index, reason) {
-                undone |= is_change(&item);
-                if let Item::RoomName { name } = item {
-                    self.undo_name(group, &name);
-                }
-            }
-        }
-        if undone {
-            let told = format!("What you changed was not sent: {reason}");
-            self.fail(group, &told, turn);
-            turn.notify(Notice::ConversationsChanged);
-        }
-    }
-
-    /// What it was, unless it is in the log or known to have failed.
-    fn fail_message(&mut self, group: &GroupId, index: u64, reason: &str) -> Option<Item> {
-        let item = self.outbox.get(&(*group, index))?;
-        if item.accepted.is_some() || item.failed {
-            return None;
-        }
-        let id = item.id;
-        let content = MimiContent::decode(&item.content).ok();
-        let reason = reason.to_owned();
-        self.change_outbox(group, index, |item| {
-            item.failed = true;
-            item.sealed = None;
-        });
-        self.append(group, TimelineRecord::Failed { id, reason });
-        content.map(|content| Item::of(&content))
-    }
-
-    fn undo_name(&mut self, group: &GroupId, name: &DisplayName) {
-        if let Some(conversation) = self.change(group)
-            && conversation.record.name.as_ref() == Some(name)
-            && let Some(logged) = conversation.record.logged_name.clone()
-        {
-            conversation.record.name = Some(logged);
-        }
-    }
-
-    fn accepted_in(&self, group: &GroupId) -> Vec<u64> {
+    pub(super) fn accepted_in(&self, group: &GroupId) -> Vec<u64> {
         let items = self.outbox_of(group);
         let accepted = items.filter(|(_, item)| item.accepted.is_some());
         accepted.map(|(index, _)| index).collect()
     }
 
-    fn waiting_in(&self, group: &GroupId) -> impl Iterator<Item = (u64, &OutboxRecord)> {
+    pub(super) fn waiting_in(&self, group: &GroupId) -> impl Iterator<Item = (u64, &OutboxRecord)> {
         let items = self.outbox_of(group);
         items.filter(|(_, item)| item.accepted.is_none())
     }
 
-    fn outbox_of(&self, group: &GroupId) -> impl Iterator<Item = (u64, &OutboxRecord)> {
+    pub(super) fn outbox_of(&self, group: &GroupId) -> impl Iterator<Item = (u64, &OutboxRecord)> {
         let range = (*group, 0)..=(*group, u64::MAX);
         self.outbox
             .range(range)
             .map(|((_, index), item)| (*index, item))
     }
 
-    fn change_outbox(
+    pub(super) fn change_outbox(
         &mut self,
         group: &GroupId,
         index: u64,
@@ -603,122 +423,4 @@ impl Core {
 /// Whether an item leaves a trace in the timeline.
 fn shows(item: &Item) -> bool {
     !matches!(item, Item::RoomName { .. })
-}
-
-/// Whether an item changes what is there, so that only the change would show its failure.
-const fn is_change(item: &Item) -> bool {
-    match item {
-        Item::Text { .. } | Item::Unknown => false,
-        Item::Reaction { .. }
-        | Item::Unreact { .. }
-        | Item::Edit { .. }
-        | Item::Delete { .. }
-        | Item::RoomName { .. } => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::conversation::Conversation;
-    use crate::port::Moment;
-    use crate::record::{Kind, Stage};
-    use roost_wire::AccountId;
-
-    const GROUP: GroupId = GroupId::new([1; 16]);
-    const ADA: AccountId = AccountId::new([1; 16]);
-    const EPOCH: Epoch = Epoch::new(4);
-    const BEGAN: Seq = Seq::new(20);
-
-    #[test]
-    fn what_was_said_in_a_voided_epoch_waits_to_be_sent_again() {
-        let mut core = core_with_a_stored_message();
-
-        void(&mut core);
-
-        let item = &core.outbox[&(GROUP, 1)];
-        assert_eq!((item.accepted, item.failed), (None, false));
-        assert_eq!(item.after, Seq::new(30));
-    }
-
-    #[test]
-    fn what_was_said_before_somebody_came_is_not_sent_to_them_unasked() {
-        let mut core = core_with_a_stored_message();
-        let record = &mut core.conversations.get_mut(&GROUP).unwrap().record;
-        record.begin(Seq::new(25), ADA, true);
-
-        void(&mut core);
-
-        assert!(core.outbox[&(GROUP, 1)].failed);
-    }
-
-    #[test]
-    fn a_message_that_is_taken_back_again_and_again_fails() {
-        let mut core = core_with_a_stored_message();
-
-        for _ in 0..=limit::COMMIT_TRIES {
-            void(&mut core);
-            accept(&mut core);
-        }
-
-        assert!(core.outbox[&(GROUP, 1)].failed);
-    }
-
-    #[test]
-    fn a_late_answer_about_what_was_taken_back_is_not_believed() {
-        let mut core = core_with_a_stored_message();
-        void(&mut core);
-        let accepted = |seq| Accepted {
-            seq: Seq::new(seq),
-            epoch: EPOCH,
-            time: Seconds::new(0),
-        };
-
-        in_turn(|turn| core.on_message_accepted(&GROUP, 1, accepted(21), turn));
-        assert_eq!(core.outbox[&(GROUP, 1)].accepted, None);
-        in_turn(|turn| core.on_message_accepted(&GROUP, 1, accepted(31), turn));
-        assert_eq!(core.outbox[&(GROUP, 1)].accepted, Some(Seq::new(31)));
-    }
-
-    /// The message is at 21, and the log was read to 30.
-    fn core_with_a_stored_message() -> Core {
-        let mut core = Core::default();
-        let mut conversation = Conversation::new(Kind::Group, Stage::Live);
-        conversation.record.begin(BEGAN, ADA, false);
-        conversation.record.cursor = Seq::new(30);
-        core.conversations.insert(GROUP, conversation);
-        let item = OutboxRecord {
-            id: MessageId::of("sender", "room", b"content", &[0; 16]),
-            content: Vec::new(),
-            sealed: None,
-            hashes: Vec::new(),
-            accepted: None,
-            failed: false,
-            tries: 0,
-            repeats: 0,
-            after: Seq::NONE,
-        };
-        core.outbox.insert((GROUP, 1), item);
-        accept(&mut core);
-        core
-    }
-
-    fn accept(core: &mut Core) {
-        let item = core.outbox.get_mut(&(GROUP, 1)).unwrap();
-        item.accepted = Some(Seq::new(21));
-        item.sealed = Some(SealedRecord {
-            bytes: Vec::new(),
-            epoch: EPOCH,
-            began: BEGAN,
-        });
-    }
-
-    fn void(core: &mut Core) {
-        in_turn(|turn| core.repeat_from(&GROUP, EPOCH, turn));
-    }
-
-    fn in_turn(act: impl FnOnce(&mut Turn<'_>)) {
-        let mut dice = |bytes: &mut [u8]| bytes.fill(7);
-        act(&mut Turn::new(Moment::from_millis(0), &mut dice));
-    }
 }

@@ -1,8 +1,8 @@
 //! Signing in: the device proves its key and gets a token.
 //!
 //! Owns what follows from the answer: a server that knows a newer state of this profile means that
-//! this is a copy, and one with another incarnation lost part of its store. Both lead to entering
-//! every group anew before anything is sent.
+//! this is a copy, which enters every group anew before anything is sent. One with another
+//! incarnation may have lost part of its store: each group's log is compared first.
 
 use super::Core;
 use super::conversation::Conversation;
@@ -13,7 +13,7 @@ use crate::notice::Notice;
 use crate::record::Stage;
 use crate::repair::Trouble;
 use roost_wire::api::{AddDevice, AskChallenge, Challenge, SignIn, SignedIn};
-use roost_wire::{ApiError, ErrorCode, GroupId, InboxSeq, StateCounter};
+use roost_wire::{ApiError, ErrorCode, GroupId, InboxSeq, Seq, StateCounter};
 
 /// Refusals one after the other that tell a device that it is shut out.
 const SIGN_INS_REFUSED_MAX: u32 = 2;
@@ -127,6 +127,7 @@ impl Core {
                 continue;
             }
             conversation.record.doubted = true;
+            conversation.acknowledged = Seq::NONE;
             conversation.followed = false;
             conversation.caught_up = false;
         }
