@@ -360,10 +360,11 @@ impl<'a> Room<'a> {
             commit.seq == stay.since && commit.author.is_some_and(|by| by != side.device)
         });
         let shown = side.messages().filter_map(|shown| self.chapter(shown.seq?));
+        let is_later = |item| place_of(item).is_some_and(|seq| seq > stay.since);
         let is_first = side
             .items
             .iter()
-            .all(|item| place_of(item).is_some_and(|seq| seq > stay.since));
+            .all(|item| is_unsent(item) || is_later(item));
         (by_another || is_first)
             && !self.history.last().is_some_and(is_of_this_stay)
             && !side.shows_its_entry_at(stay.since)
@@ -464,6 +465,11 @@ const fn place_of(item: &ThreadItem) -> Option<Seq> {
         ThreadItem::Message(message) => message.seq,
         ThreadItem::Event(event) => event.seq,
     }
+}
+
+/// What a device wrote and never sent stands nowhere in the log.
+const fn is_unsent(item: &ThreadItem) -> bool {
+    matches!(item, ThreadItem::Message(message) if message.seq.is_none())
 }
 
 /// What a device says that wanted to enter anew and could not.

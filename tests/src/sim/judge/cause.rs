@@ -152,7 +152,9 @@ impl Room<'_> {
         let mut chapters = self.history.chapters.iter();
         let was_apart = chapters
             .clone()
-            .filter(|chapter| chapter.seq < seq && chapter.roster.contains_key(&side.device))
+            .filter(|chapter| chapter.seq < seq)
+            // Whom a commit let in that was taken back, no roster tells.
+            .filter(|chapter| chapter.is_void || chapter.roster.contains_key(&side.device))
             .any(|chapter| !is_in(chapter));
         let is_there = chapters.any(|chapter| chapter.seq == seq && is_in(chapter));
         was_apart && (is_there || self.was_harmed_upto(seq))
@@ -163,7 +165,8 @@ impl Room<'_> {
         chapters.any(|chapter| chapter.voids.is_some())
     }
 
-    /// Whether it has left or was out for a while.
+    /// Whether it has left or was out for a while. Whom a commit let in that was taken back, no
+    /// roster tells.
     fn was_out(&self, side: &Side) -> bool {
         let mut chapters = self.history.chapters.iter();
         let is_there = |chapter: &&Chapter| chapter.roster.contains_key(&side.device);
@@ -173,7 +176,7 @@ impl Room<'_> {
             .history
             .last()
             .is_some_and(|last| has_left_alone(side, last));
-        was_removed || is_left || side.state.is_some_and(is_over)
+        was_removed || is_left || self.has_voids() || side.state.is_some_and(is_over)
     }
 
     fn commits_of(&self, side: &Side) -> impl Iterator<Item = &Chapter> {
