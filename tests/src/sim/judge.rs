@@ -327,6 +327,7 @@ impl<'a> Room<'a> {
         let could_open = stay.since <= chapter.seq && stay.since_epoch <= chapter.epoch;
         let excused = self.is_excused(side, stay, chapter)
             || has_left_alone(side, chapter)
+            || was_removed_before_the_void(sender, chapter)
             || self.never_entered(side, stay)
             || self.is_in_a_hole(side, chapter);
         if could_open && !excused {
@@ -465,6 +466,12 @@ const fn place_of(item: &ThreadItem) -> Option<Seq> {
         ThreadItem::Message(message) => message.seq,
         ThreadItem::Event(event) => event.seq,
     }
+}
+
+/// Whom a commit let in that was taken back, no roster tells. If it had been removed by then, it reads
+/// nothing that follows, and does not hear that what it said went with that commit.
+fn was_removed_before_the_void(sender: &Side, chapter: &Chapter) -> bool {
+    sender.state == Some(ConversationState::Removed) && !chapter.roster.contains_key(&sender.device)
 }
 
 /// What a device wrote and never sent stands nowhere in the log.
