@@ -1,0 +1,21 @@
+//! A TURN and STUN server without I/O (RFC 8489, RFC 8656).
+//!
+//! Owns the messages, who may relay, where to, and for how long. Never opens a socket, reads a
+//! clock or rolls dice: a shell feeds [`Server`] packets and sends what it says. What is relayed
+//! passes through as bytes that nobody here can read.
+
+pub mod address;
+pub mod allocation;
+pub mod auth;
+pub mod message;
+pub mod peer_policy;
+pub mod server;
+pub mod strangers;
+pub mod stream;
+pub mod time;
+
+pub use auth::{Credential, Secret};
+pub use message::{Malformed, Message};
+pub use peer_policy::{Network, PeerPolicy};
+pub use server::{Client, FromClient, FromPeer, Limits, RelaySockets, Server, Transport};
+pub use time::Moment;
