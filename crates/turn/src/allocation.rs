@@ -15,8 +15,8 @@ pub const CHANNEL_SECONDS: u32 = 600;
 pub const PERMISSIONS_MAX: usize = 64;
 pub const CHANNELS_MAX: usize = 64;
 
-/// Names a peer in four bytes (RFC 8656, section 12). That ends at 0x4FFF; clients of RFC 5766 go to
-/// 0x7FFF, and nothing else begins like those.
+/// Names a peer in four bytes (RFC 8656, section 12). That ends at 0x4FFF; clients of RFC 5766 go
+/// to 0x7FFF, and nothing else begins like those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelNumber(u16);
 

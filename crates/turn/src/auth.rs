@@ -1,7 +1,7 @@
 //! Who may relay: credentials that expire and nonces that need no memory (RFC 8489, section 9.2).
 //!
-//! Owns the one secret of the server. A credential is made by the authenticated API and checked here
-//! without a table: the password is a keyed hash of the name, and the name holds its own end.
+//! Owns the one secret of the server. A credential is made by the authenticated API and checked
+//! here without a table: the password is a keyed hash of the name, and the name holds its own end.
 
 use crate::message::Key;
 use crate::time::Moment;

@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod allocation;
+mod asked;
 pub mod auth;
 pub mod message;
 pub mod peer_policy;

@@ -3,8 +3,8 @@
 //! Owns the allocations and every rule of RFC 8656 about them. The shell owns the sockets: it feeds
 //! [`Server::from_client`] and [`Server::from_peer`], and sends what they say.
 
-use crate::address;
 use crate::allocation::{Allocation, BindError, ChannelNumber, Rate};
+use crate::asked;
 use crate::auth::{Secret, Username};
 use crate::message::{Attribute, Class, ErrorCode, Key, Message, Method, TransactionId, Writer};
 use crate::peer_policy::PeerPolicy;
@@ -13,13 +13,6 @@ use crate::time::Moment;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-/// RFC 8656, section 7.2.
-const LIFETIME_SECONDS: u32 = 600;
-const LIFETIME_SECONDS_MAX: u32 = 3_600;
-/// REQUESTED-TRANSPORT (RFC 8656, section 18.7): the one protocol that is relayed.
-const UDP: u8 = 17;
-const FAMILY_IPV4: u8 = 1;
-const FAMILY_IPV6: u8 = 2;
 /// Peers of one CreatePermission.
 const PEERS_MAX: usize = 32;
 
@@ -275,7 +268,7 @@ impl Server {
             return FromClient::Nothing;
         }
         let (Some(peer), Some(payload)) = (
-            peers(message).and_then(|peers| peers.first().copied()),
+            asked::peers(message).and_then(|peers| peers.first().copied()),
             message.attribute(Attribute::DATA),
         ) else {
             return FromClient::Nothing;
@@ -315,7 +308,7 @@ impl Server {
             Ok(request) => request,
             Err(answer) => return self.tell_stranger(client, answer, now),
         };
-        let unknown = unknown_attributes(message);
+        let unknown = asked::unknown_attributes(message);
         if !unknown.is_empty() {
             let answer = Writer::answer(message, Class::Error)
                 .error(ErrorCode::UnknownAttribute)
@@ -399,7 +392,7 @@ impl Server {
                 Verdict::Refused(ErrorCode::AllocationMismatch)
             };
         }
-        let is_ipv6 = match requested_family(request.message) {
+        let is_ipv6 = match asked::requested_family(request.message) {
             Ok(is_ipv6) => is_ipv6,
             Err(code) => return Verdict::Refused(code),
         };
@@ -429,7 +422,7 @@ impl Server {
             request.name.user.to_owned(),
             relay,
             request.message.transaction(),
-            request.now.plus_seconds(lifetime(request.message)),
+            request.now.plus_seconds(asked::lifetime(request.message)),
             Rate::new(self.limits.bytes_per_second, request.now),
         );
         let answer = allocated(&allocation, request);
@@ -442,13 +435,13 @@ impl Server {
     fn refresh(&mut self, request: &Request<'_, '_>, sockets: &mut dyn RelaySockets) -> Verdict {
         let seconds = match request.message.attribute(Attribute::LIFETIME) {
             Some([0, 0, 0, 0]) => 0,
-            _ => lifetime(request.message),
+            _ => asked::lifetime(request.message),
         };
         let family = match request
             .message
             .attribute(Attribute::REQUESTED_ADDRESS_FAMILY)
         {
-            Some(_) => requested_family(request.message).ok(),
+            Some(_) => asked::requested_family(request.message).ok(),
             None => None,
         };
         let allocation = match self.allocation(request) {
@@ -515,7 +508,7 @@ impl Server {
     /// The peers a request names, all of the family of its allocation.
     fn requested_peers(&mut self, request: &Request<'_, '_>) -> Result<Vec<SocketAddr>, ErrorCode> {
         let is_ipv6 = self.allocation(request)?.relay.is_ipv6();
-        let peers = peers(request.message).ok_or(ErrorCode::BadRequest)?;
+        let peers = asked::peers(request.message).ok_or(ErrorCode::BadRequest)?;
         if peers.is_empty() || peers.len() > PEERS_MAX {
             return Err(ErrorCode::BadRequest);
         }
@@ -570,7 +563,7 @@ fn allocated(allocation: &Allocation, request: &Request<'_, '_>) -> Verdict {
         ),
         (
             Attribute::LIFETIME,
-            Value::Number(u32::try_from(left).unwrap_or(LIFETIME_SECONDS_MAX)),
+            Value::Number(u32::try_from(left).unwrap_or(asked::LIFETIME_SECONDS_MAX)),
         ),
     ])
 }
@@ -589,61 +582,4 @@ fn data(peer: SocketAddr, payload: &[u8]) -> Vec<u8> {
         .address(Attribute::XOR_PEER_ADDRESS, peer)
         .attribute(Attribute::DATA, payload)
         .finish()
-}
-
-/// All peers a message names, by the address they really have; none if one is malformed.
-fn peers(message: &Message<'_>) -> Option<Vec<SocketAddr>> {
-    message
-        .attributes()
-        .filter(|&(kind, _)| kind == Attribute::XOR_PEER_ADDRESS)
-        .map(|(_, value)| address::from_xor(value, message.transaction()))
-        .collect()
-}
-
-/// Whether IPv6 is asked for.
-fn requested_family(message: &Message<'_>) -> Result<bool, ErrorCode> {
-    let transport = message.attribute(Attribute::REQUESTED_TRANSPORT);
-    if message.method() == Method::ALLOCATE {
-        match transport {
-            Some(&[UDP, _, _, _]) => {}
-            Some(&[_, _, _, _]) => return Err(ErrorCode::UnsupportedTransport),
-            Some(_) | None => return Err(ErrorCode::BadRequest),
-        }
-    }
-    match message.attribute(Attribute::REQUESTED_ADDRESS_FAMILY) {
-        None | Some(&[FAMILY_IPV4, _, _, _]) => Ok(false),
-        Some(&[FAMILY_IPV6, _, _, _]) => Ok(true),
-        Some(_) => Err(ErrorCode::AddressFamilyNotSupported),
-    }
-}
-
-/// How long an allocation is to live, within the bounds.
-fn lifetime(message: &Message<'_>) -> u32 {
-    let wanted = message
-        .attribute(Attribute::LIFETIME)
-        .and_then(|value| <[u8; 4]>::try_from(value).ok())
-        .map_or(LIFETIME_SECONDS, u32::from_be_bytes);
-    wanted.clamp(LIFETIME_SECONDS, LIFETIME_SECONDS_MAX)
-}
-
-/// The types that must be understood and are not, as UNKNOWN-ATTRIBUTES lists them.
-fn unknown_attributes(message: &Message<'_>) -> Vec<u8> {
-    let known = [
-        Attribute::USERNAME,
-        Attribute::MESSAGE_INTEGRITY,
-        Attribute::CHANNEL_NUMBER,
-        Attribute::LIFETIME,
-        Attribute::XOR_PEER_ADDRESS,
-        Attribute::REALM,
-        Attribute::NONCE,
-        Attribute::REQUESTED_ADDRESS_FAMILY,
-        Attribute::EVEN_PORT,
-        Attribute::REQUESTED_TRANSPORT,
-    ];
-    message
-        .attributes()
-        .map(|(kind, _)| kind)
-        .filter(|kind| kind.must_be_understood() && !known.contains(kind))
-        .flat_map(|kind| kind.0.to_be_bytes())
-        .collect()
 }
