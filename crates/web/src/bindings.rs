@@ -68,7 +68,7 @@ impl Roost {
         let mut roost = Self {
             app: App::new(core, zone),
         };
-        if roost.app.has_account() {
+        if roost.app.needs_server() {
             roost.input(Input::Command(roost_client::Command::Connect), now);
         }
         Ok(roost)
@@ -165,7 +165,7 @@ impl Roost {
 
     /// The browser says that the network is back.
     pub fn connect(&mut self, now: u64) {
-        if self.app.has_account() {
+        if self.app.needs_server() {
             self.input(Input::Command(roost_client::Command::Connect), now);
         }
     }

@@ -64,6 +64,13 @@ impl App {
         self.core.me().is_some()
     }
 
+    /// Whether there is something to ask a server for: an account, or one that is being made, which
+    /// a reload may have interrupted.
+    #[must_use]
+    pub fn needs_server(&self) -> bool {
+        self.has_account() || self.core.is_joining()
+    }
+
     /// A tab was opened, or does not know any more what it was told.
     pub fn attach(&mut self, tab: &str, arrival: Arrival, turn: &mut Turn<'_>) {
         let group = arrival.group;
