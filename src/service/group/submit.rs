@@ -2,10 +2,10 @@
 //!
 //! The lock is held only until the message has its place in the committer's queue, so that many
 //! messages of one group share one sync. Every batch names the entry before it: if that is not
-//! stored, neither is this one, and its sender tries again.
+//! stored, or comes later since the queue was full, neither is this one, and the state is read anew.
 
 use crate::service::directory::Caller;
-use crate::service::error::GroupError;
+use crate::service::error::{GroupError, StoreError};
 use crate::service::group::durable::Durable;
 use crate::service::group::state::State;
 use crate::service::group::{Cell, Entry, Groups, Turn};
@@ -13,12 +13,15 @@ use crate::service::key;
 use crate::service::outcome::Outcome;
 use crate::service::record::LogRow;
 use futures_util::poll;
-use roost_store::Batch;
+use roost_store::{Batch, Error};
 use roost_wire::api::Accepted;
 use roost_wire::envelope::Envelope;
 use roost_wire::log::EntryKind;
 use roost_wire::{Blob, Seconds, Seq};
 use std::task::Poll;
+
+/// Times an entry before this one may fail, before the sender is asked to try again.
+const TRIES: usize = 3;
 
 /// A message as its sender offers it.
 pub struct Submission {
@@ -32,11 +35,28 @@ impl Groups {
     ///
     /// # Errors
     /// As `State::admit_message`; `UnderWay` for a copy of a message being stored; `Behind` for one
-    /// behind a refused one; the store's, a conflict among them if the entry before was not stored.
+    /// behind a refused one; the store's.
     pub async fn submit(
         &self,
         from: &Caller,
         submission: Submission,
+        turn: &Turn,
+        now: Seconds,
+    ) -> Result<Outcome<Accepted>, GroupError> {
+        for _ in 0..TRIES {
+            match self.try_submit(from, &submission, turn, now).await {
+                Err(GroupError::Store(StoreError::Store(Error::Conflict { .. }))) => {}
+                result => return result,
+            }
+        }
+        turn.refuse(submission.envelope.group());
+        Err(StoreError::Contended.into())
+    }
+
+    async fn try_submit(
+        &self,
+        from: &Caller,
+        submission: &Submission,
         turn: &Turn,
         now: Seconds,
     ) -> Result<Outcome<Accepted>, GroupError> {
@@ -46,7 +66,7 @@ impl Groups {
         let part = key::group(&group);
         let mut place = cell.state.lock().await;
         let state = self.loaded(&cell, &mut place, &group).await?;
-        let admitted = self.admit(&cell, state, from, &submission, turn).await;
+        let admitted = self.admit(&cell, state, from, submission, turn).await;
         // Noted while no other can be looked at.
         let admitted = admitted.inspect_err(|_| turn.refuse(group));
         if let Some(known) = admitted? {
@@ -75,8 +95,10 @@ impl Groups {
         let receipt = match stored {
             Ok(receipt) => receipt,
             Err(error) => {
-                // Before anybody can see that its place is free.
-                turn.refuse(group);
+                // Before anybody can see that its place is free. After a conflict it tries again.
+                if !matches!(error, Error::Conflict { .. }) {
+                    turn.refuse(group);
+                }
                 *cell.state.lock().await = None;
                 return Err(error.into());
             }

@@ -33,6 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::committer::{Committer, Done, Request, Task};
@@ -94,11 +95,17 @@ impl SledStore {
             task,
             answer,
         };
-        queue
-            .ok_or(Error::Closed)?
-            .send(request)
-            .await
-            .map_err(|_| Error::Closed)?;
+        let queue = queue.ok_or(Error::Closed)?;
+        // `send` may wait although there is room, when its task has done much already. Whoever polls
+        // once to have a place in the queue must have it.
+        let request = match queue.try_send(request) {
+            Ok(()) => None,
+            Err(TrySendError::Full(request)) => Some(request),
+            Err(TrySendError::Closed(_)) => return Err(Error::Closed),
+        };
+        if let Some(request) = request {
+            queue.send(request).await.map_err(|_| Error::Closed)?;
+        }
         answered.await.map_err(|_| Error::Unknown)?
     }
 
