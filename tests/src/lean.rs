@@ -16,7 +16,7 @@ use roost_cli::transport_http::HttpTransport;
 use roost_client::{Command, Dice, Effect, HttpCall, Input, Moment, Notice, Unreachable};
 use roost_wire::api::{AskTicket, FetchGroupInfo, SocketTicket};
 use roost_wire::frame::{ClientFrame, Cursor, ServerFrame};
-use roost_wire::{Call, Epoch, GroupId, InboxSeq, List, Seq, StateCounter, Token};
+use roost_wire::{Call, Epoch, GroupId, InboxSeq, List, Seq, StateCounter, Token, limit};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -24,13 +24,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Message, client::IntoClientRequest};
-
-/// A socket gets no credit after this, so it is plenty.
-const CREDIT: u32 = 1_000_000_000;
 
 /// How to reach one server.
 #[derive(Clone)]
@@ -206,11 +204,17 @@ pub struct Line {
     source: SplitStream<Stream>,
 }
 
-/// The sending half of a [`Line`].
-pub struct Speaker(SplitSink<Stream, Message>);
+type Sink = Arc<Mutex<SplitSink<Stream, Message>>>;
 
-/// The receiving half of a [`Line`].
-pub struct Listener(SplitStream<Stream>);
+/// The sending half of a [`Line`].
+pub struct Speaker(Sink);
+
+/// The receiving half of a [`Line`], which gives back credit as a client does.
+pub struct Listener {
+    source: SplitStream<Stream>,
+    sink: Sink,
+    spent: u32,
+}
 
 impl Line {
     async fn open(way: &Way, ticket: &SocketTicket, follows: &[(GroupId, Seq)]) -> Result<Self> {
@@ -235,7 +239,7 @@ impl Line {
         let hello = ClientFrame::Hello {
             cursors: List::new(cursors.collect())?,
             inbox: InboxSeq::new(u64::from(u32::MAX)),
-            credit: CREDIT,
+            credit: limit::CREDIT_EVENTS,
             state: StateCounter::new(0),
         };
         self.sink
@@ -260,7 +264,13 @@ impl Line {
 
     #[must_use]
     pub fn split(self) -> (Speaker, Listener) {
-        (Speaker(self.sink), Listener(self.source))
+        let sink = Arc::new(Mutex::new(self.sink));
+        let listener = Listener {
+            source: self.source,
+            sink: sink.clone(),
+            spent: 0,
+        };
+        (Speaker(sink), listener)
     }
 }
 
@@ -270,7 +280,7 @@ impl Speaker {
     /// # Errors
     /// If the socket is closed.
     pub async fn send(&mut self, frame: Bytes) -> Result<()> {
-        Ok(self.0.send(Message::Binary(frame)).await?)
+        Ok(self.0.lock().await.send(Message::Binary(frame)).await?)
     }
 }
 
@@ -282,16 +292,32 @@ impl Listener {
     pub async fn frame(&mut self) -> Result<Bytes> {
         loop {
             match self
-                .0
+                .source
                 .next()
                 .await
                 .context("the server closed the socket")??
             {
-                Message::Binary(bytes) => return Ok(bytes),
+                Message::Binary(bytes) => {
+                    self.give_credit().await?;
+                    return Ok(bytes);
+                }
                 Message::Close(reason) => bail!("the server closed the socket: {reason:?}"),
                 _ => {}
             }
         }
+    }
+}
+
+impl Listener {
+    async fn give_credit(&mut self) -> Result<()> {
+        self.spent += 1;
+        if self.spent >= limit::CREDIT_EVENTS / 2 {
+            let events = std::mem::take(&mut self.spent);
+            let frame = ClientFrame::Credit { events }.to_bytes();
+            let frame = Message::Binary(frame.into());
+            self.sink.lock().await.send(frame).await?;
+        }
+        Ok(())
     }
 }
 
