@@ -3,7 +3,6 @@
 use anyhow::Result;
 use roost_tests::browser::{Mark, Person, Station};
 use roost_tests::real::RealServer;
-use std::time::Duration;
 
 #[tokio::test]
 async fn an_untrusted_certificate_does_not_stop_messages() -> Result<()> {
@@ -60,29 +59,6 @@ async fn without_an_invite_the_page_says_what_to_do() -> Result<()> {
     .await?;
     ada.sees_words("Open Roost").await?;
     ada.is_pictured("start-unknown-invite").await?;
-    ada.leaves().await
-}
-
-#[tokio::test]
-async fn a_reload_while_joining_strands_nobody() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let server = RealServer::start(&folder.path().join("data"), &[])?;
-    let station = Station::start(Some(&server.ca()))?;
-    let ada = Person::joined(&station, "Ada", server.setup_link()?).await?;
-    let link = ada.invites("invite").await?;
-
-    for (name, millis) in [("Ben", 20), ("Cleo", 60), ("Dov", 100), ("Eva", 160)] {
-        let person = Person::at(&station, name).await?;
-        person.joins(&link).await?;
-        tokio::time::sleep(Duration::from_millis(millis)).await;
-        person.reloads().await?;
-        // Either nothing was begun yet, or it is brought to its end.
-        if person.is_asked_for_a_name().await? {
-            person.joins(&link).await?;
-        }
-        person.is_in().await?;
-        person.leaves().await?;
-    }
     ada.leaves().await
 }
 

@@ -91,17 +91,6 @@ impl Person {
             .await
     }
 
-    /// Whether the page waits for a name, once it knows: else it joins, or has joined.
-    ///
-    /// # Errors
-    /// If it says neither.
-    pub async fn is_asked_for_a_name(&self) -> Result<bool> {
-        let script = "if (document.querySelector('#app-main') || document.body.innerText.includes('Joining')) return false;\
-            return document.querySelector('#join button:not([disabled])') ? true : null";
-        let asked = self.look_for("a page that knows", script, &[]).await?;
-        Ok(asked.as_bool() == Some(true))
-    }
-
     /// # Errors
     /// If the app does not show up.
     pub async fn is_in(&self) -> Result<()> {
