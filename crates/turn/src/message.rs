@@ -189,15 +189,13 @@ impl<'a> Message<'a> {
     /// (RFC 8489, section 14.5).
     pub fn attributes(&self) -> impl Iterator<Item = (Attribute, &'a [u8])> + use<'a> {
         let mut is_signed = false;
-        let counts = move |kind: Attribute| {
-            let counts = !is_signed || kind == Attribute::FINGERPRINT;
-            is_signed |= kind == Attribute::MESSAGE_INTEGRITY;
-            counts
-        };
-        let mut counts = counts;
         self.walk()
             .map_while(Result::ok)
-            .filter(move |read| counts(read.kind))
+            .filter(move |read| {
+                let counts = !is_signed || read.kind == Attribute::FINGERPRINT;
+                is_signed |= read.kind == Attribute::MESSAGE_INTEGRITY;
+                counts
+            })
             .map(|read| (read.kind, read.value))
     }
 
