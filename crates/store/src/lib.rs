@@ -50,5 +50,5 @@ pub use engine::sled::{Fatal, SledOptions, SledStore, Space};
 pub use error::{Error, ReadOnly, Result};
 pub use key::{Key, KeyRange, Part};
 pub use record::{Row, Version, Versioned};
-pub use store::{Deleted, Direction, Limit, Page, Receipt, Store};
+pub use store::{Deleted, Direction, Limit, Page, Queued, Receipt, Store};
 pub use transfer::{Transferred, export, import};

@@ -1,5 +1,9 @@
 //! The trait behind which every engine stands.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
 use async_trait::async_trait;
 
 use crate::batch::Batch;
@@ -35,6 +39,14 @@ pub trait Store: Send + Sync + 'static {
         direction: Direction,
     ) -> Result<Page>;
 
+    /// Gives the batch its place: those that have theirs later are judged and applied later. Waits
+    /// while [`COMMIT_QUEUE_MAX`](crate::limit::COMMIT_QUEUE_MAX) others wait.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`](crate::Error::TooLarge), [`Closed`](crate::Error::Closed).
+    async fn enqueue(&self, part: &Part, batch: Batch) -> Result<Queued>;
+
     /// Applies the batch if all its checks hold; resolves once it is durable.
     ///
     /// # Errors
@@ -44,7 +56,9 @@ pub trait Store: Send + Sync + 'static {
     /// [`CounterOverflow`](crate::Error::CounterOverflow),
     /// [`ReadOnly`](crate::Error::ReadOnly): nothing has changed.
     /// [`Unknown`](crate::Error::Unknown): it is not known whether anything has.
-    async fn commit(&self, part: &Part, batch: Batch) -> Result<Receipt>;
+    async fn commit(&self, part: &Part, batch: Batch) -> Result<Receipt> {
+        self.enqueue(part, batch).await?.durable().await
+    }
 
     /// Removes the first rows of the range, as many as the limit allows and at least one if there
     /// is one, in one commit; resolves once that is durable.
@@ -57,6 +71,32 @@ pub trait Store: Send + Sync + 'static {
     /// Waits for the commits under way, then lets go of everything. Everything asked later is
     /// answered by [`Closed`](crate::Error::Closed). Closing twice is fine.
     async fn close(&self) -> Result<()>;
+}
+
+/// A commit that has its place among the others, and what will become of it.
+#[must_use = "it is not known to be durable yet"]
+pub struct Queued(Pin<Box<dyn Future<Output = Result<Receipt>> + Send>>);
+
+impl Queued {
+    /// What an engine promises to say.
+    pub fn new(outcome: impl Future<Output = Result<Receipt>> + Send + 'static) -> Self {
+        Self(Box::pin(outcome))
+    }
+
+    /// Resolves once the batch is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::commit`].
+    pub async fn durable(self) -> Result<Receipt> {
+        self.0.await
+    }
+}
+
+impl fmt::Debug for Queued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queued").finish_non_exhaustive()
+    }
 }
 
 /// Proof that a commit is durable. Only a committer makes one.

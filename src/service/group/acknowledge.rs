@@ -6,10 +6,8 @@ use crate::service::error::GroupError;
 use crate::service::group::Groups;
 use crate::service::key::{self, of_group};
 use crate::service::record::pack;
-use futures_util::poll;
 use roost_store::Batch;
 use roost_wire::frame::{Cursor, ServerFrame};
-use std::task::Poll;
 
 impl Groups {
     /// Notes a device's cursor, and tells the group if everyone now has more. A cursor for a group
@@ -44,8 +42,7 @@ impl Groups {
         }
         let is_present = member.left.is_none();
         let batch = Batch::new().put(of_group::cursor(&from.device), pack(&seq));
-        let mut commit = self.house.store.commit(&part, batch);
-        let first = poll!(commit.as_mut());
+        let queued = self.house.store.enqueue(&part, batch).await?;
         let delivered = if is_present {
             state.progress.acknowledge(from.device, from.account, seq)
         } else {
@@ -54,10 +51,7 @@ impl Groups {
         };
         drop(place);
         self.shared.moved().insert(group);
-        let _ = match first {
-            Poll::Ready(stored) => stored?,
-            Poll::Pending => commit.await?,
-        };
+        queued.durable().await?;
         let Some(seq) = delivered else {
             return Ok(Vec::new());
         };

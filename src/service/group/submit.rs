@@ -2,7 +2,7 @@
 //!
 //! The lock is held only until the message has its place in the committer's queue, so that many
 //! messages of one group share one sync. Every batch names the entry before it: if that is not
-//! stored, or comes later since the queue was full, neither is this one, and the state is read anew.
+//! stored, neither is this one, and the state is read anew.
 
 use crate::service::directory::Caller;
 use crate::service::error::{GroupError, StoreError};
@@ -12,13 +12,11 @@ use crate::service::group::{Cell, Entry, Groups, Turn};
 use crate::service::key;
 use crate::service::outcome::Outcome;
 use crate::service::record::LogRow;
-use futures_util::poll;
 use roost_store::{Batch, Error};
 use roost_wire::api::Accepted;
 use roost_wire::envelope::Envelope;
 use roost_wire::log::EntryKind;
 use roost_wire::{Blob, Seconds, Seq};
-use std::task::Poll;
 
 /// Times an entry before this one may fail, before the sender is asked to try again.
 const TRIES: usize = 3;
@@ -83,16 +81,11 @@ impl Groups {
         };
         let entry = Entry::new(group, known.seq, row);
         let batch = entry.put(Batch::new(), &known);
-        let mut commit = self.house.store.commit(&part, batch);
-        // The first poll takes the place in the queue.
-        let first = poll!(commit.as_mut());
+        let queued = self.house.store.enqueue(&part, batch).await;
+        let queued = queued.inspect_err(|_| turn.refuse(group))?;
         state.append(from, entry.hash, known);
         drop(place);
-        let stored = match first {
-            Poll::Ready(stored) => stored,
-            Poll::Pending => commit.await,
-        };
-        let receipt = match stored {
+        let receipt = match queued.durable().await {
             Ok(receipt) => receipt,
             Err(error) => {
                 // Before anybody can see that its place is free. After a conflict it tries again.

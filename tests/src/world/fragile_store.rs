@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use roost::service::Identity;
 use roost_store::{
-    Batch, Deleted, Direction, KeyRange, Limit, MemoryStore, Page, Part, ReadOnly, Receipt, Result,
+    Batch, Deleted, Direction, KeyRange, Limit, MemoryStore, Page, Part, Queued, ReadOnly, Result,
     Store, Versioned,
 };
-use std::future::pending;
+use std::future::{pending, ready};
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -178,15 +178,17 @@ impl Store for FragileStore {
         self.disk.scan(part, range, limit, direction).await
     }
 
-    async fn commit(&self, part: &Part, batch: Batch) -> Result<Receipt> {
+    async fn enqueue(&self, part: &Part, batch: Batch) -> Result<Queued> {
         self.alive().await;
-        self.room()?;
+        if let Err(error) = self.room() {
+            return Ok(Queued::new(ready(Err(error))));
+        }
         match self.burn() {
-            None => self.disk.commit(part, batch).await,
-            Some(Death::BeforeTheCommit) => pending().await,
+            None => self.disk.enqueue(part, batch).await,
+            Some(Death::BeforeTheCommit) => Ok(Queued::new(pending())),
             Some(Death::AfterTheCommit) => {
                 let _ = self.disk.commit(part, batch).await;
-                pending().await
+                Ok(Queued::new(pending()))
             }
         }
     }
@@ -212,6 +214,7 @@ impl Store for FragileStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use roost_store::Receipt;
 
     fn put(store: &FragileStore, key: &str) -> Option<Result<Receipt>> {
         let part = Part::new(b't', b"");

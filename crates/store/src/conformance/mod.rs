@@ -47,6 +47,7 @@ macro_rules! conformance_suite {
             a_range_delete_stops_at_its_limit_and_says_so
             of_many_who_create_a_row_one_wins
             no_update_is_lost
+            commits_are_applied_in_the_order_of_their_places
             an_appended_log_has_no_gaps
             counters_lose_no_addition
             readers_never_see_half_a_commit

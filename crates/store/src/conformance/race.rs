@@ -9,6 +9,7 @@ use super::PART;
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::key::KeyRange;
+use crate::limit::COMMIT_QUEUE_MAX;
 use crate::record::Version;
 use crate::store::{Direction, Limit, Store};
 
@@ -67,6 +68,23 @@ pub async fn no_update_is_lost<S: Store>(store: Arc<S>) {
 
     let sum = store.get(&PART, b"sum").await.unwrap().unwrap().value;
     assert_eq!(sum, (TASKS * TURNS).to_be_bytes());
+}
+
+/// More than wait at once, each on the one before it.
+pub async fn commits_are_applied_in_the_order_of_their_places<S: Store>(store: Arc<S>) {
+    let mut queued = Vec::new();
+    for number in (0..).take(2 * COMMIT_QUEUE_MAX) {
+        let batch = Batch::new().put(log_key(number), "");
+        let batch = match number.checked_sub(1) {
+            Some(before) => batch.present(log_key(before)),
+            None => batch,
+        };
+        queued.push(store.enqueue(&PART, batch).await.unwrap());
+    }
+
+    for (number, queued) in queued.into_iter().enumerate() {
+        assert!(queued.durable().await.is_ok(), "{number}");
+    }
 }
 
 /// Gapless append: who got a receipt for a number is the one whose entry stands there.

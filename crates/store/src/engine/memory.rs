@@ -4,6 +4,7 @@
 //! would leave. Every future is ready at its first poll, so no runtime is needed.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,7 @@ use crate::key::{Key, KeyRange, Part};
 use crate::limit::{GET_KEYS_MAX, PARTS_MAX};
 use crate::plan::{View, plan};
 use crate::record::{Row, Version, Versioned};
-use crate::store::{Allowance, Deleted, Direction, Limit, Page, Receipt, Store};
+use crate::store::{Allowance, Deleted, Direction, Limit, Page, Queued, Receipt, Store};
 
 /// A [`Store`] in memory.
 #[derive(Debug, Default)]
@@ -99,17 +100,15 @@ impl Store for MemoryStore {
         Ok(self.open()?.page(part, &range, limit, direction))
     }
 
-    async fn commit(&self, part: &Part, batch: Batch) -> Result<Receipt> {
+    async fn enqueue(&self, part: &Part, batch: Batch) -> Result<Queued> {
         batch.within_limits()?;
         let mut state = self.open()?;
-        let writes = plan(
-            batch,
-            &PartView {
-                state: &state,
-                part,
-            },
-        )?;
-        Ok(state.write(part, writes))
+        let view = PartView {
+            state: &state,
+            part,
+        };
+        let outcome = plan(batch, &view).map(|writes| state.write(part, writes));
+        Ok(Queued::new(ready(outcome)))
     }
 
     async fn delete_range(&self, part: &Part, range: KeyRange, limit: Limit) -> Result<Deleted> {

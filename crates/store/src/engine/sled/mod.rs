@@ -33,7 +33,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::committer::{Committer, Done, Request, Task};
@@ -45,7 +44,7 @@ use crate::error::{Error, ReadOnly, Result, at_most};
 use crate::key::{KeyRange, Part};
 use crate::limit::{COMMIT_QUEUE_MAX, GET_KEYS_MAX, PARTS_MAX};
 use crate::record::Versioned;
-use crate::store::{Deleted, Direction, Limit, Page, Receipt, Store};
+use crate::store::{Deleted, Direction, Limit, Page, Queued, Receipt, Store};
 
 /// A [`Store`] in a folder, kept by sled.
 pub struct SledStore {
@@ -83,7 +82,8 @@ impl SledStore {
         })
     }
 
-    async fn ask(&self, part: &Part, task: Task) -> Result<Done> {
+    /// Gives the task its place, and waits for one while the queue is full.
+    async fn enter(&self, part: &Part, task: Task) -> Result<oneshot::Receiver<Result<Done>>> {
         let queue = self
             .queue
             .lock()
@@ -96,17 +96,8 @@ impl SledStore {
             answer,
         };
         let queue = queue.ok_or(Error::Closed)?;
-        // `send` may wait although there is room, when its task has done much already. Whoever polls
-        // once to have a place in the queue must have it.
-        let request = match queue.try_send(request) {
-            Ok(()) => None,
-            Err(TrySendError::Full(request)) => Some(request),
-            Err(TrySendError::Closed(_)) => return Err(Error::Closed),
-        };
-        if let Some(request) = request {
-            queue.send(request).await.map_err(|_| Error::Closed)?;
-        }
-        answered.await.map_err(|_| Error::Unknown)?
+        queue.send(request).await.map_err(|_| Error::Closed)?;
+        Ok(answered)
     }
 
     /// Takes no more commits; the committer ends after those it has.
@@ -167,10 +158,14 @@ impl Store for SledStore {
             .read(|rows| rows.page(part, &range, limit, direction))
     }
 
-    async fn commit(&self, part: &Part, batch: Batch) -> Result<Receipt> {
+    async fn enqueue(&self, part: &Part, batch: Batch) -> Result<Queued> {
         batch.within_limits()?;
-        let done = self.ask(part, Task::Commit(batch)).await?;
-        Ok(Receipt::new(done.version))
+        let answered = self.enter(part, Task::Commit(batch)).await?;
+        Ok(Queued::new(async {
+            answer(answered)
+                .await
+                .map(|done| Receipt::new(done.version))
+        }))
     }
 
     async fn delete_range(&self, part: &Part, range: KeyRange, limit: Limit) -> Result<Deleted> {
@@ -179,7 +174,7 @@ impl Store for SledStore {
             version,
             rows,
             more,
-        } = self.ask(part, Task::DeleteRange(range, limit)).await?;
+        } = answer(self.enter(part, Task::DeleteRange(range, limit)).await?).await?;
         let receipt = (rows > 0).then(|| Receipt::new(version));
         Ok(Deleted {
             rows,
@@ -199,6 +194,11 @@ impl Store for SledStore {
         let _ = self.ended.clone().wait_for(|ended| *ended).await;
         Ok(())
     }
+}
+
+/// What the committer says; nothing if it died.
+async fn answer(answered: oneshot::Receiver<Result<Done>>) -> Result<Done> {
+    answered.await.map_err(|_| Error::Unknown)?
 }
 
 /// What readers and the committer share.
