@@ -9,7 +9,7 @@ import { arrange, byId, fill, script } from './patch.js';
 import * as keys from './keys.js';
 import * as talk from './talk.js';
 
-const DRAFT_MS = 400;
+const DRAFT_MS = 50;
 const TYPING_MS = 3_000;
 const MARKER = 'roost-account';
 
@@ -148,8 +148,7 @@ function onInput(event) {
 /** @param {HTMLTextAreaElement} text */
 function onText(text) {
   grow(text);
-  clearTimeout(draft);
-  draft = setTimeout(flush, DRAFT_MS);
+  draft ??= setTimeout(flush, DRAFT_MS);
   if (text.value && Date.now() - typed > TYPING_MS) {
     typed = Date.now();
     tell('typing');

@@ -27,6 +27,7 @@ function act(event, target) {
   if (target.closest('#find')) return inFind(key);
   if (target.closest('#rows')) return along(key, target, '#rows .row') || false;
   if (target.closest('#emoji')) return inGrid(key, target);
+  if (target.id === 'emoji-find') return inEmojiFinder(key);
   if (target.id === 'text') return inComposer(event, /** @type {HTMLTextAreaElement} */ (target));
   const message = /** @type {HTMLElement | null} */ (target.closest('article[data-message]'));
   return message ? inMessage(key, target, message) : false;
@@ -42,10 +43,8 @@ function find() {
 /** @param {HTMLElement} target */
 function back(target) {
   const field = /** @type {HTMLInputElement | null} */ (byId('find'));
-  if (target === field && field?.value) {
-    field.value = '';
-    field.dispatchEvent(new Event('input', { bubbles: true }));
-  } else if (byId('replying')?.hidden === false) tell('cancel-reply');
+  if (target === field && field?.value) findAll();
+  else if (byId('replying')?.hidden === false) tell('cancel-reply');
   else if (target.closest('#messages')) byId('text')?.focus();
   else location.hash = '#/';
   return true;
@@ -55,9 +54,18 @@ function back(target) {
 function inFind(key) {
   const first = /** @type {HTMLElement | null} */ (document.querySelector('#rows .row'));
   if (key === 'ArrowDown') first?.focus();
-  else if (key === 'Enter') first?.click();
-  else return false;
+  else if (key === 'Enter') {
+    first?.click();
+    findAll();
+  } else return false;
   return true;
+}
+
+/** Shows all conversations again. */
+function findAll() {
+  const field = /** @type {HTMLInputElement} */ (byId('find'));
+  field.value = '';
+  field.dispatchEvent(new Event('input', { bubbles: true }));
 }
 
 /** @param {string} key @param {HTMLElement} target @param {string} all */
@@ -69,6 +77,16 @@ function along(key, target, all) {
   next?.focus();
   next?.scrollIntoView({ block: 'nearest' });
   return next !== undefined;
+}
+
+/** Enter takes what was found; if nothing was, the emoji that was typed. @param {string} key */
+function inEmojiFinder(key) {
+  const first = /** @type {HTMLElement | null} */ (document.querySelector('#emoji li:not([hidden]) button'));
+  if (!first) return false;
+  if (key === 'ArrowDown') first.focus();
+  else if (key === 'Enter') first.click();
+  else return false;
+  return true;
 }
 
 /** @param {string} key @param {HTMLElement} target */

@@ -63,6 +63,50 @@ async fn without_an_invite_the_page_says_what_to_do() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_reload_while_joining_strands_nobody() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut server = RealServer::start(&folder.path().join("data"), &[])?;
+    let station = Station::start(Some(&server.ca()))?;
+    let ada = Person::joined(&station, "Ada", server.setup_link()?).await?;
+    let link = ada.invites("invite").await?;
+    let ben = Person::at(&station, "Ben").await?;
+
+    ben.opens(&link).await?;
+    ben.types("#join-name", "Ben").await?;
+    ben.finds_enabled("#join button").await?;
+    server.kill()?;
+    ben.presses("#join button").await?;
+    ben.sees_words("The server does not answer").await?;
+    server.start_again()?;
+    ben.reloads().await?;
+
+    ben.is_in().await?;
+    ben.says("Hello").await?;
+    ben.sees_mark("Hello", Mark::Delivered).await?;
+    ada.leaves().await?;
+    ben.leaves().await
+}
+
+#[tokio::test]
+async fn the_link_one_came_by_leads_in_and_ones_own_says_whose_it_is() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = RealServer::start(&folder.path().join("data"), &[])?;
+    let station = Station::start(Some(&server.ca()))?;
+    let ada = Person::joined(&station, "Ada", server.setup_link()?).await?;
+    let link = ada.invites("invite").await?;
+    let ben = Person::joined(&station, "Ben", &link).await?;
+
+    ben.opens(&link).await?;
+    ben.is_in().await?;
+    ada.opens(&link).await?;
+    ada.sees_words("You are Ada here already").await?;
+    ada.presses("[data-action='use-link']").await?;
+    ada.sees_words("This link is your own").await?;
+    ada.leaves().await?;
+    ben.leaves().await
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_can_be_changed_in_place() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = RealServer::start(&folder.path().join("data"), &[])?;

@@ -32,6 +32,9 @@ pub(crate) struct SessionRecord {
     /// The renewed credential is not yet with the server.
     #[n(6)]
     pub credential_due: bool,
+    /// The invite that the account was made with.
+    #[n(7)]
+    pub joined_by: Option<InviteId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]

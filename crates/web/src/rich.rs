@@ -1,6 +1,6 @@
 //! What people write, as markup that is safe to show: CommonMark to a short allow-list.
 //!
-//! Owns the list: `p br em strong del code pre ul ol li blockquote h3 hr a`. Links go to `http`,
+//! Owns the list: `p br em strong del code pre ul ol li blockquote h3 hr a bdi`. Links go to `http`,
 //! `https` and `mailto` only and open elsewhere. Raw HTML and images come out as text. Every
 //! character of input is escaped on its way through; nothing else in this crate writes markup that
 //! is not a template.
@@ -139,6 +139,8 @@ struct Writer {
     /// Inside a block of code: text is shown as it is.
     code: bool,
     link: usize,
+    /// The host of the open link, when its words do not say where it goes.
+    host: Option<String>,
 }
 
 impl Writer {
@@ -204,6 +206,8 @@ impl Writer {
             _ => target.to_owned(),
         };
         if self.link == 0 && is_welcome(&target) {
+            let is_plain = matches!(kind, LinkType::Autolink | LinkType::Email);
+            self.host = (!is_plain).then(|| host(&target).to_owned());
             open_link(&mut self.html, &target);
             self.open.push(Some(LINK_END));
             self.link = self.open.len();
@@ -222,7 +226,8 @@ impl Writer {
     }
 
     fn end(&mut self) {
-        if self.link == self.open.len() {
+        let closes_link = self.link > 0 && self.link == self.open.len();
+        if closes_link {
             self.link = 0;
         }
         if let Some(Some(end)) = self.open.pop() {
@@ -230,6 +235,11 @@ impl Writer {
                 self.code = false;
             }
             self.html.push_str(end);
+        }
+        if let Some(host) = self.host.take_if(|_| closes_link) {
+            self.html.push_str(" (<bdi>");
+            escape_into(&mut self.html, &host);
+            self.html.push_str("</bdi>)");
         }
     }
 
@@ -266,6 +276,17 @@ fn is_welcome(target: &str) -> bool {
             .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
             && target.len() > scheme.len()
     }) && !target.chars().any(char::is_control)
+}
+
+/// Where a link goes: what stands between the scheme, or a user's name, and the path.
+fn host(target: &str) -> &str {
+    let rest = target.split_once(':').map_or(target, |(_, rest)| rest);
+    let rest = rest.trim_start_matches(['/', '\\']);
+    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or(rest);
+    authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host)
 }
 
 /// Splits at the first `http(s)://…` that stands at the start of a word.
@@ -397,6 +418,14 @@ mod tests {
     }
 
     #[test]
+    fn a_link_says_where_it_goes_when_its_words_do_not() {
+        let text = html("[https://bank.example](https://me:x@evil.example/bank.example?a@b) now");
+        assert!(text.ends_with(">https://bank.example</a> (<bdi>evil.example</bdi>) now</p>"));
+
+        assert!(!html("<https://a.example/x> https://b.example").contains("bdi"));
+    }
+
+    #[test]
     fn addresses_become_links_without_the_sentence_around_them() {
         let text = html("see (https://a.example/b_c?d=1&e=2), or http://b.example.");
 
@@ -441,7 +470,7 @@ mod tests {
 
     /// Every tag and attribute that may appear, and nothing that is not balanced.
     fn check_allowed(html: &str) -> Result<(), String> {
-        const PLAIN: [&str; 14] = [
+        const PLAIN: [&str; 15] = [
             "p",
             "em",
             "strong",
@@ -456,6 +485,7 @@ mod tests {
             "br",
             "hr",
             "a",
+            "bdi",
         ];
         let mut open = Vec::new();
         let mut rest = html;

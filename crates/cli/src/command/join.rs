@@ -16,6 +16,17 @@ pub(super) async fn run(
     if is_new && task.name.is_none() {
         return Err(Failure::Usage("choose a name: --name NAME".into()));
     }
+    if let Some(me) = session.core().me()
+        && task
+            .name
+            .as_ref()
+            .is_some_and(|name| name.trim() != me.name.as_str())
+    {
+        return Err(Failure::Usage(format!(
+            "this home belongs to {} already: leave --name out, or choose another --home",
+            me.name
+        )));
+    }
     let command = Command::Join {
         link: task.url,
         name: task.name.unwrap_or_default(),

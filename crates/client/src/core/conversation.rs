@@ -30,7 +30,7 @@ const HASHES_KEPT: usize = 64;
 const RECENT_KEPT: usize = 256;
 /// Unread messages that are counted.
 const UNREAD_MAX: usize = 999;
-const PAGE_ROWS: u32 = 400;
+const PAGE_ROWS: u32 = 150;
 
 /// A conversation: its record, what is stored beside it, and what is not stored.
 pub(super) struct Conversation {

@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::net::Call;
+use super::setup::name_rule;
 use super::turn::Turn;
 use crate::group::Bundle;
 use crate::notice::Notice;
@@ -38,7 +39,7 @@ impl Core {
             return;
         };
         let Ok(name) = DisplayName::new(name) else {
-            turn.refuse("A group's name has 1 to 40 characters.");
+            turn.refuse(name_rule(name));
             return;
         };
         let mut everyone = members;

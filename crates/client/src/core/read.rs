@@ -50,6 +50,14 @@ impl Core {
         self.joining.is_some() || self.linking.is_some()
     }
 
+    /// Whether the account was made with this link.
+    #[must_use]
+    pub fn has_joined_by(&self, link: &str) -> bool {
+        let link = roost_wire::link::InviteLink::parse(link).ok();
+        let invite = link.map(|link| link.invite);
+        self.me.is_some() && invite.is_some() && invite == self.session.joined_by
+    }
+
     /// Everybody who is known, by name; the account itself among them.
     #[must_use]
     pub fn people(&self) -> Vec<PersonView> {

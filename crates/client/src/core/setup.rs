@@ -15,11 +15,21 @@ use roost_wire::api::{
     AboutServer, InviteDetail, RedeemInvite, Register, Registered, ServerInfo, ShowInvite,
 };
 use roost_wire::link::{InviteLink, InviterPrint};
-use roost_wire::{AccountId, ApiError, Blob, DisplayName, ErrorCode, GroupId};
+use roost_wire::{AccountId, ApiError, Blob, DisplayName, ErrorCode, GroupId, limit};
 
 const OTHER_INVITER: &str =
     "This link was changed on its way: the server names another inviter than the link does.";
+const OWN_LINK: &str = "This link is your own. Give it to somebody who is not here yet.";
 const OTHER_SERVER: &str = "This link is for another server.";
+
+/// What is wrong with a name that a person or a group cannot have.
+pub(super) fn name_rule(name: &str) -> &'static str {
+    if (1..=limit::NAME_CHARS).contains(&name.trim().chars().count()) {
+        "A name holds nothing invisible, and nothing that turns text around. Type it anew."
+    } else {
+        "A name has 1 to 40 characters."
+    }
+}
 
 impl Core {
     pub(super) fn join(&mut self, link: &str, name: &str, turn: &mut Turn<'_>) {
@@ -32,7 +42,7 @@ impl Core {
             return;
         }
         let Ok(name) = DisplayName::new(name) else {
-            turn.refuse("A name has 1 to 40 characters.");
+            turn.refuse(name_rule(name));
             return;
         };
         let link = link.trim().to_owned();
@@ -151,6 +161,7 @@ impl Core {
         let claims = identity.credential().ok();
         self.me = Some(identity);
         self.store_me();
+        self.session.joined_by = Some(link.invite);
         self.store_session();
         if let Some(claims) = claims {
             self.meet(&claims, None, turn);
@@ -297,8 +308,13 @@ impl Core {
         turn: &mut Turn<'_>,
     ) {
         let Some(group) = group else {
-            if let Some(inviter) = inviter.filter(|inviter| !self.is_me(inviter)) {
-                self.start_direct(inviter, turn);
+            match inviter {
+                Some(inviter) if self.is_me(&inviter) => turn.notify(Notice::Failed {
+                    group: None,
+                    reason: OWN_LINK.to_owned(),
+                }),
+                Some(inviter) => self.start_direct(inviter, turn),
+                None => {}
             }
             return;
         };

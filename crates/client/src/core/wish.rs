@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::net::Wanted;
+use super::setup::name_rule;
 use super::turn::Turn;
 use crate::command::Command;
 use crate::content::{Emoji, Item, MessageId};
@@ -204,7 +205,7 @@ impl Core {
 
     fn rename_group(&mut self, group: &GroupId, name: &str, turn: &mut Turn<'_>) {
         let Ok(name) = DisplayName::new(name) else {
-            turn.refuse("A group's name has 1 to 40 characters.");
+            turn.refuse(name_rule(name));
             return;
         };
         if !self.is_changeable_group(group, turn) {

@@ -1,7 +1,7 @@
 //! What people do, as commands for the core and changes to what a tab looks at.
 
 use super::tab::{Panel, Place, origin};
-use super::{App, Turn};
+use super::{App, CUT_LINK, Turn};
 use crate::event::{Event, PanelName};
 use crate::patch::Act;
 use crate::present::{INVITE_DAYS, INVITE_USES};
@@ -121,8 +121,7 @@ impl App {
                 state.shown.act(Act::Visit(link.trim().to_owned()));
             }
             Ok(_) | Err(_) => {
-                "This is not a whole invite link. Copy all of it, also what comes after the #."
-                    .clone_into(&mut state.status);
+                CUT_LINK.clone_into(&mut state.status);
             }
         }
     }

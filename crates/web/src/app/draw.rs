@@ -1,7 +1,7 @@
 //! What a tab shows, compared with what it was told before.
 
-use super::App;
 use super::tab::{Panel, Place, Tab};
+use super::{App, CUT_LINK};
 use crate::event::PanelName;
 use crate::patch::Act;
 use crate::present::{self, Context, Names};
@@ -239,7 +239,11 @@ fn draw_start(tab: &mut Tab) {
 /// The server has written this page; what the link's fragment says is added.
 fn draw_invite(tab: &mut Tab, me: Option<&Me>, link: &str) {
     let invite = InviteLink::parse(link).ok();
+    let joins = invite.is_some();
     let group = invite.and_then(|invite| invite.group_name);
+    if !joins {
+        CUT_LINK.clone_into(&mut tab.status);
+    }
     if let Some(group) = &group {
         tab.shown.fragment_text(
             "invite-group",
@@ -251,7 +255,6 @@ fn draw_invite(tab: &mut Tab, me: Option<&Me>, link: &str) {
         ANOTHER_PERSON.clone_into(&mut tab.status);
     }
     if let Some(me) = me {
-        let joins = InviteLink::parse(link).is_ok();
         let view = Invited {
             me: me.name.to_string(),
             joins,
@@ -265,7 +268,9 @@ fn draw_invite(tab: &mut Tab, me: Option<&Me>, link: &str) {
         is_waiting: tab.is_joining,
     };
     tab.shown.fragment("join-status", html(&status), &[]);
-    tab.shown.act_once("ready", Act::Ready);
+    if joins {
+        tab.shown.act_once("ready", Act::Ready);
+    }
 }
 
 fn typing(open: &ConversationView, names: &Names) -> String {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 pub struct Memo {
     names: Names,
     can_write: bool,
+    has_older: bool,
     drawn: BTreeMap<MessageId, Drawn>,
 }
 
@@ -27,10 +28,12 @@ impl Memo {
         context: &Context<'_>,
     ) -> Vec<(String, String)> {
         let mut before = std::mem::take(&mut self.drawn);
-        if self.names != *context.names || self.can_write != context.can_write {
+        let same = (self.can_write, self.has_older) == (context.can_write, context.has_older);
+        if !same || self.names != *context.names {
             before.clear();
             self.names = context.names.clone();
             self.can_write = context.can_write;
+            self.has_older = context.has_older;
         }
         let mut children = Vec::with_capacity(entries.len());
         for entry in entries {

@@ -21,6 +21,9 @@ use tab::{Panel, Place, Tab};
 /// Sentences kept for the banner.
 const NOTES_MAX: usize = 3;
 
+const CUT_LINK: &str =
+    "This is not a whole invite link. Copy all of it, also what comes after the #.";
+
 const ONLY_HERE: &str = "Your account lives in this browser only. Clearing its data loses it: \
 there is no recovery yet.";
 
@@ -75,9 +78,13 @@ impl App {
     pub fn attach(&mut self, tab: &str, arrival: Arrival, turn: &mut Turn<'_>) {
         let group = arrival.group;
         let mut state = Tab::new(arrival);
-        if self.core.is_joining() && matches!(state.place, Place::Invite { .. }) {
-            state.is_joining = true;
-            "Joining…".clone_into(&mut state.status);
+        if let Place::Invite { link } = &state.place {
+            if self.core.has_joined_by(link) {
+                state.goes_home();
+            } else if self.core.is_joining() {
+                state.is_joining = true;
+                "Joining…".clone_into(&mut state.status);
+            }
         }
         self.tabs.insert(tab.to_owned(), state);
         if self.has_account() {
@@ -206,9 +213,7 @@ impl App {
         for tab in self.tabs.values_mut() {
             tab.shown.act(Act::Keep);
             if std::mem::take(&mut tab.is_joining) || matches!(tab.place, Place::Home) {
-                tab.place = Place::Home;
-                tab.is_opening = true;
-                tab.shown.act(Act::Address("/".to_owned()));
+                tab.goes_home();
             }
         }
         let step = self

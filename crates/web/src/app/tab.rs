@@ -2,7 +2,7 @@
 
 use super::memo::Memo;
 use crate::event::PanelName;
-use crate::patch::Shown;
+use crate::patch::{Act, Shown};
 use crate::view::InviteState;
 use roost_client::MessageId;
 use roost_wire::{GroupId, Seq};
@@ -83,6 +83,13 @@ impl Tab {
             shown: Shown::default(),
             memo: Memo::default(),
         }
+    }
+
+    /// To the overview, and from there to the conversation that is being made.
+    pub fn goes_home(&mut self) {
+        self.place = Place::Home;
+        self.is_opening = true;
+        self.shown.act(Act::Address("/".to_owned()));
     }
 
     /// There is something new after what was read. The line stays, unless the log went back: then

@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 /// Messages of one person within this time form one block.
 const BLOCK_SECONDS: u64 = 300;
 const QUOTE_CHARS: usize = 160;
+/// Of a message, when a screen reader names it.
+const LABEL_CHARS: usize = 400;
 /// Names in the header before it says only how many there are.
 const NAMES_MAX: usize = 6;
 
@@ -250,7 +252,11 @@ pub fn show(message: &MessageView, more: bool, context: &Context<'_>) -> Message
     Message {
         key: key(&message.id),
         id: message.id.to_string(),
-        label: format!("{who}, {}", local.clock()),
+        label: format!(
+            "{who}, {}: {}",
+            local.clock(),
+            rich::plain(text, LABEL_CHARS)
+        ),
         face: theirs_first.then(|| Face::of(&who, message.sender.as_bytes(), Size::Small)),
         name: theirs_first.then(|| who.clone()),
         hue: hue(message.sender.as_bytes()),
@@ -263,7 +269,7 @@ pub fn show(message: &MessageView, more: bool, context: &Context<'_>) -> Message
                 |who| context.names.of(&who),
             ),
             text: quote.text.as_deref().map_or_else(
-                || "It is not on this device.".to_owned(),
+                || not_loaded(context.has_older).to_owned(),
                 |text| rich::plain(text, QUOTE_CHARS),
             ),
         }),
@@ -304,6 +310,15 @@ pub fn show(message: &MessageView, more: bool, context: &Context<'_>) -> Message
     }
 }
 
+/// In place of a quoted message that is not among those shown.
+const fn not_loaded(has_older: bool) -> &'static str {
+    if has_older {
+        "Press to look for it further up."
+    } else {
+        "It is not on this device."
+    }
+}
+
 fn mark(state: &MessageState) -> Mark {
     match state {
         MessageState::Received => Mark::None,
@@ -319,10 +334,11 @@ fn event_words(event: &EventView, context: &Context<'_>) -> Option<String> {
     let names = context.names;
     Some(match &event.kind {
         EventKind::Added { .. } if context.is_direct => return None,
-        EventKind::Created { by } => format!("{} started the conversation", names.of(by)),
-        EventKind::Entered { by: Some(by) } if context.is_direct => {
-            format!("{} started the conversation", names.of(by))
+        // Who opened an invite link began it without asking to.
+        EventKind::Created { .. } | EventKind::Entered { by: Some(_) } if context.is_direct => {
+            "Only the two of you can read what is said here.".to_owned()
         }
+        EventKind::Created { by } => format!("{} started the conversation", names.of(by)),
         EventKind::Entered { by: Some(by) } if !names.is_me(by) => {
             format!(
                 "{} added you. What was said before is not shown.",
@@ -495,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_people_nobody_is_added() {
+    fn between_two_people_nobody_is_added_and_nobody_began() {
         let items = [
             event(1, EventKind::Entered { by: Some(BEN) }),
             event(2, EventKind::Added { who: ME, by: BEN }),
@@ -503,6 +519,9 @@ mod tests {
 
         let lines = shown(&items, None, true);
 
-        assert_eq!(lines[1..], ["Somebody started the conversation"]);
+        assert_eq!(
+            lines[1..],
+            ["Only the two of you can read what is said here."]
+        );
     }
 }
