@@ -25,7 +25,7 @@ folder=$profile
 target=$(cargo metadata --no-deps --format-version 1 --locked |
     sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
 if [ ! -x "$target/$folder/roost" ]; then
-    echo "Building Roost. The first time takes about ten minutes on two cores;" \
+    echo "Building Roost. The first time takes 10 to 15 minutes on two cores;" \
         "\`make run PROFILE=dev\` starts sooner and runs slower."
 fi
 cargo build --locked --profile "$profile" --package roost

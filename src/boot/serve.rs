@@ -157,7 +157,7 @@ async fn refresh(tls: Arc<Tls>, host: Option<String>) {
         minute.tick().await;
         let names = names::of_this_machine(host.as_deref().map(host_name));
         if let Err(error) = tls.refresh(&names, clock::now()) {
-            log::note(&format!("the certificate in use stays: {error}"));
+            log::note("the certificate in use stays", &error);
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct Workplace<'a> {
 
 /// A job's failure; it is tried again when it is next due.
 #[derive(Debug, thiserror::Error)]
-enum JobError {
+pub(crate) enum JobError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     #[error(transparent)]
@@ -39,7 +39,7 @@ pub async fn tick(place: &Workplace<'_>, now: Moment) {
     let result = work(&mut due, place, now).await;
     place.agenda.write(due);
     if let Err(error) = result {
-        log::note(&format!("a job failed and is tried again: {error}"));
+        log::note("a job failed and is tried again", &error);
     }
 }
 

@@ -192,7 +192,7 @@ impl Accounts {
                 batch = batch.put(of_directory::sealed_key(&key.device), pack(&key.sealed));
             }
         }
-        let _ = self.house.store.commit(&key::directory(), batch).await?;
+        self.house.store.commit(&key::directory(), batch).await?;
         let deliveries = gone
             .iter()
             .map(|device| Delivery::Disconnect { device: *device });
@@ -208,7 +208,7 @@ impl Accounts {
         let day = now.day();
         if self.house.row::<u64>(&row_key).await? != Some(day) {
             let batch = Batch::new().put(row_key, pack(&day));
-            let _ = self.house.store.commit(&key::directory(), batch).await?;
+            self.house.store.commit(&key::directory(), batch).await?;
         }
         Ok(())
     }
@@ -256,13 +256,7 @@ impl Accounts {
         if !verifies(invite.key.as_bytes(), &message, &asked.invite_signature) {
             return Err(DirectoryError::Signature);
         }
-        let leaf = LeafCredential::from_bytes(credential, asked.signature_key)
-            .map_err(|_| DirectoryError::Credential)?;
-        if leaf.server == server && leaf.valid_at(now) {
-            Ok(leaf)
-        } else {
-            Err(DirectoryError::Credential)
-        }
+        self.house.credential(credential, asked.signature_key, now)
     }
 
     async fn is_registered(

@@ -164,13 +164,7 @@ impl Devices {
         if !verifies(asked.signature_key.as_bytes(), &message, &asked.signature) {
             return Err(DirectoryError::Signature);
         }
-        let leaf = LeafCredential::from_bytes(credential, asked.signature_key)
-            .map_err(|_| DirectoryError::Credential)?;
-        if leaf.server == server && leaf.valid_at(now) {
-            Ok(leaf)
-        } else {
-            Err(DirectoryError::Credential)
-        }
+        self.house.credential(credential, asked.signature_key, now)
     }
 
     async fn check_place(

@@ -1,13 +1,14 @@
 //! Typed reads of the directory, and what several services ask of it.
 
-use crate::service::error::StoreError;
+use crate::service::error::{DirectoryError, StoreError};
 use crate::service::house::House;
 use crate::service::key::{self, of_directory};
 use crate::service::record::{AccessRow, AccountRow, DeviceRow, InviteRow, unpack, unpack_some};
 use minicbor::Decode;
+use roost_mls::LeafCredential;
 use roost_store::{Direction, KeyRange, Limit, Version};
 use roost_wire::api::Person;
-use roost_wire::{AccountId, DeviceId, GroupId, InviteId, SignatureKey, limit};
+use roost_wire::{AccountId, DeviceId, GroupId, InviteId, Seconds, SignatureKey, limit};
 
 /// A device that proved its key: who a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,22 @@ pub struct Caller {
 }
 
 impl House {
+    /// A credential of an account for this server, by which this key may act now.
+    pub(super) fn credential(
+        &self,
+        credential: &[u8],
+        signature_key: SignatureKey,
+        now: Seconds,
+    ) -> Result<LeafCredential, DirectoryError> {
+        let leaf = LeafCredential::from_bytes(credential, signature_key)
+            .map_err(|_| DirectoryError::Credential)?;
+        if leaf.server == self.identity.id && leaf.valid_at(now) {
+            Ok(leaf)
+        } else {
+            Err(DirectoryError::Credential)
+        }
+    }
+
     pub(super) async fn account(&self, id: &AccountId) -> Result<Option<AccountRow>, StoreError> {
         self.row(&of_directory::account(id)).await
     }

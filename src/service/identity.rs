@@ -51,7 +51,7 @@ impl Identity {
     /// Only the store's.
     pub async fn renew_incarnation(store: &dyn Store) -> Result<(), StoreError> {
         let batch = Batch::new().delete(of_server::INCARNATION);
-        let _ = store.commit(&key::server(), batch).await?;
+        store.commit(&key::server(), batch).await?;
         Ok(())
     }
 }

@@ -162,7 +162,7 @@ impl Inboxes {
                 let range = KeyRange::prefix(of_device::INBOX);
                 let swept = self.forget(&device, range, |record| record.time < before);
                 if let Err(error) = swept.await {
-                    log::note(&format!("an inbox could not be swept: {error}"));
+                    log::note("an inbox could not be swept", &error);
                 }
             }
         }
@@ -236,7 +236,7 @@ impl Inboxes {
                 }
             }
             if !batch.ops().is_empty() {
-                let _ = self.house.store.commit(&part, batch).await?;
+                self.house.store.commit(&part, batch).await?;
             }
             match page.rows.last() {
                 Some(last) if page.more => range = range.rest_after(&last.key),

@@ -232,7 +232,7 @@ impl Invites {
             let Some(last) = page.rows.last() else {
                 return Ok(());
             };
-            let _ = self.house.store.commit(&directory, batch).await?;
+            self.house.store.commit(&directory, batch).await?;
             range = range.rest_after(&last.key);
         }
     }
@@ -319,7 +319,7 @@ impl Invites {
                 "You have too many open invites; withdraw one first.",
             ));
         }
-        let _ = self.house.store.commit(&directory, over).await?;
+        self.house.store.commit(&directory, over).await?;
         Ok(())
     }
 

@@ -25,7 +25,7 @@ impl Invites {
         let id = InviteId::new(self.house.dice.bytes());
         let row = operators_row(&secret, uses, now.plus(seconds), now)?;
         let batch = Batch::new().put(of_directory::invite(&id), pack(&row));
-        let _ = self.house.store.commit(&key::directory(), batch).await?;
+        self.house.store.commit(&key::directory(), batch).await?;
         Ok(self.link(id, secret))
     }
 
@@ -64,7 +64,7 @@ impl Invites {
         let batch = Batch::new()
             .put(of_directory::invite(&id), pack(&row))
             .put(of_directory::SETUP, pack(&(id, secret)));
-        let _ = self.house.store.commit(&directory, batch).await?;
+        self.house.store.commit(&directory, batch).await?;
         Ok(Some(self.link(id, secret)))
     }
 

@@ -109,7 +109,7 @@ impl KeyPackages {
             let row_key = of_device::last_resort(summary.suite.raw_value());
             batch = batch.put(row_key, pack(&row(&summary, package)));
         }
-        let _ = self.house.store.commit(&part, batch).await?;
+        self.house.store.commit(&part, batch).await?;
         Ok(KeyPackageCount {
             one_time: u32::try_from(count).unwrap_or(u32::MAX),
         })

@@ -207,7 +207,7 @@ impl LogRow {
 }
 
 /// What was answered when an entry was accepted.
-#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct KnownRow {
     #[n(0)]

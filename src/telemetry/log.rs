@@ -1,15 +1,28 @@
 //! One line to standard error for what a person should look at. Success is quiet.
 //!
-//! Never prints names, ids, addresses, links or contents: events have no field that could hold one.
+//! Never prints names, ids, addresses, links or contents: sentences are written here in the code,
+//! and of errors only those that promise it.
 
+use crate::job::JobError;
+use crate::service::error::{DirectoryError, GroupError, StoreError};
+use crate::tls::TlsError;
 use std::fmt::Display;
 
-/// A line for the operator.
-pub fn note(line: &str) {
-    eprintln!("roost: {line}");
+/// An error whose text holds nothing of people: it names files, kinds of rows and rules.
+pub trait LogSafe: Display {}
+
+impl LogSafe for StoreError {}
+impl LogSafe for GroupError {}
+impl LogSafe for DirectoryError {}
+impl LogSafe for JobError {}
+impl LogSafe for TlsError {}
+
+/// Something did not work, and why.
+pub fn note(what: &'static str, why: &impl LogSafe) {
+    eprintln!("roost: {what}: {why}");
 }
 
-/// The store does not do what it should. Its errors name files and rows' kinds, never contents.
-pub fn store_fault(error: &impl Display) {
+/// The store does not do what it should.
+pub fn store_fault(error: &impl LogSafe) {
     eprintln!("roost: error: the store: {error}");
 }

@@ -101,6 +101,7 @@ function show([fragments, lists, wishes]) {
 function onClick(event) {
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.id === 'panel') return tell('close-panel');
+  if (target.closest('#rows .row')) keys.findAll();
   const button = /** @type {HTMLElement | null} */ (target.closest('[data-action], [data-local]'));
   if (!button || button.tagName === 'FORM') return touch(target);
   if (button.dataset.local) return local[button.dataset.local]?.(button);

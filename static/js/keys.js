@@ -27,7 +27,7 @@ function act(event, target) {
   if (target.closest('#find')) return inFind(key);
   if (target.closest('#rows')) return along(key, target, '#rows .row') || false;
   if (target.closest('#emoji')) return inGrid(key, target);
-  if (target.id === 'emoji-find') return inEmojiFinder(key);
+  if (target.id === 'emoji-find') return inEmojiFinder(key, /** @type {HTMLInputElement} */ (target));
   if (target.id === 'text') return inComposer(event, /** @type {HTMLTextAreaElement} */ (target));
   const message = /** @type {HTMLElement | null} */ (target.closest('article[data-message]'));
   return message ? inMessage(key, target, message) : false;
@@ -53,17 +53,17 @@ function back(target) {
 /** @param {string} key */
 function inFind(key) {
   const first = /** @type {HTMLElement | null} */ (document.querySelector('#rows .row'));
-  if (key === 'ArrowDown') first?.focus();
-  else if (key === 'Enter') {
-    first?.click();
-    findAll();
-  } else return false;
+  if (!first) return false;
+  if (key === 'ArrowDown') first.focus();
+  else if (key === 'Enter') first.click();
+  else return false;
   return true;
 }
 
 /** Shows all conversations again. */
-function findAll() {
+export function findAll() {
   const field = /** @type {HTMLInputElement} */ (byId('find'));
+  if (!field.value) return;
   field.value = '';
   field.dispatchEvent(new Event('input', { bubbles: true }));
 }
@@ -79,12 +79,12 @@ function along(key, target, all) {
   return next !== undefined;
 }
 
-/** Enter takes what was found; if nothing was, the emoji that was typed. @param {string} key */
-function inEmojiFinder(key) {
+/** Enter takes what was found; if nothing was, the emoji that was typed. @param {string} key @param {HTMLInputElement} field */
+function inEmojiFinder(key, field) {
   const first = /** @type {HTMLElement | null} */ (document.querySelector('#emoji li:not([hidden]) button'));
   if (!first) return false;
   if (key === 'ArrowDown') first.focus();
-  else if (key === 'Enter') first.click();
+  else if (key === 'Enter' && field.value.trim()) first.click();
   else return false;
   return true;
 }

@@ -10,6 +10,7 @@ import { byId } from './patch.js';
 const NEAR = 48;
 /** Earlier messages are asked for this far from the top, in pixels. */
 const EARLY = 600;
+/** Of 150 entries each. */
 const JUMP_PAGES_MAX = 300;
 
 /** @type {(action: string, fields?: [string, string][]) => void} */ let tell = () => {};

@@ -88,7 +88,7 @@ async fn a_reload_while_joining_strands_nobody() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_link_one_came_by_leads_in_and_ones_own_says_whose_it_is() -> Result<()> {
+async fn links_that_let_nobody_in_say_why_and_the_one_that_one_came_by_leads_in() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = RealServer::start(&folder.path().join("data"), &[])?;
     let station = Station::start(Some(&server.ca()))?;
@@ -102,8 +102,14 @@ async fn the_link_one_came_by_leads_in_and_ones_own_says_whose_it_is() -> Result
     ada.sees_words("You are Ada here already").await?;
     ada.presses("[data-action='use-link']").await?;
     ada.sees_words("This link is your own").await?;
+
+    let cut = link.split('#').next().unwrap_or_default();
+    let cleo = Person::at(&station, "Cleo").await?;
+    cleo.opens(cut).await?;
+    cleo.sees_words("This is not a whole invite link").await?;
     ada.leaves().await?;
-    ben.leaves().await
+    ben.leaves().await?;
+    cleo.leaves().await
 }
 
 #[tokio::test]
@@ -118,7 +124,9 @@ async fn a_name_that_is_taken_can_be_changed_in_place() -> Result<()> {
     other.opens(&link).await?;
     other.types("#join-name", "ada").await?;
     other.presses("#join button:not([disabled])").await?;
-    other.sees_words("name").await?;
+    other
+        .sees_words("Somebody here has that name already")
+        .await?;
     other.finds_enabled("#join button").await?;
     other.is_pictured("join-name-taken").await?;
     other.types("#join-name", "bel").await?;

@@ -85,12 +85,13 @@ pub(crate) struct Identity {
     pub credential_signature: SignatureBytes,
     #[n(10)]
     pub credential_made: Seconds,
-    /// The secret of the recovery code, kept until it was offered; yields the next account key.
+    /// Yields the next account key. It stays on the device that made the account until recovery codes
+    /// exist; SECURITY.md says what follows from that.
     #[n(11)]
     pub recovery: Option<Recovery>,
 }
 
-/// 128 bits that become the recovery code of 12 words.
+/// 128 bits: as many as 12 words can hold.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
 pub(crate) struct Recovery(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]);

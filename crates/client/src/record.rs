@@ -406,6 +406,24 @@ pub(crate) struct PersonRecord {
     pub attested: bool,
 }
 
+impl PersonRecord {
+    /// Somebody of whom no more is known.
+    pub fn new(name: DisplayName, key: AccountKey) -> Self {
+        Self {
+            name,
+            key,
+            next_hash: None,
+            by_link: false,
+            changed: false,
+            is_admin: false,
+            is_next_proven: false,
+            rotations: Vec::new(),
+            rotated_at: None,
+            attested: false,
+        }
+    }
+}
+
 /// A key that was replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]

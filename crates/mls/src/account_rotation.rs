@@ -1,7 +1,8 @@
 //! Replacing an account's key: how a revoked device is kept from signing itself back in.
 //!
 //! Owns the signed statement and the pin it moves. The next key is named by hash in every
-//! credential and derived from the recovery code, so that no device, revoked or not, holds it.
+//! credential. The device that made the account holds its secret until recovery codes exist;
+//! SECURITY.md says what follows from that.
 
 use crate::credential::account_key_hash;
 use crate::{codec, limit, signature};

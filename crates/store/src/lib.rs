@@ -13,6 +13,8 @@
 //! - Readers see durable commits only. What a reader was shown is not taken back by a crash.
 //! - Every commit has a [`Version`] of its own, larger than that of all commits before it, also
 //!   across restarts and also after a delete. A row carries the version that wrote it last.
+//! - [`Store::enqueue`] gives a batch its place: batches are judged and applied in the order of their
+//!   places.
 //! - Everything is bounded: see [`limit`].
 //!
 //! # A compare-and-set, from read to receipt

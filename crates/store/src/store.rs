@@ -73,7 +73,8 @@ pub trait Store: Send + Sync + 'static {
     async fn close(&self) -> Result<()>;
 }
 
-/// A commit that has its place among the others, and what will become of it.
+/// A commit that has its place among the others, and what will become of it. Dropping it takes
+/// nothing back: the commit still happens.
 #[must_use = "it is not known to be durable yet"]
 pub struct Queued(Pin<Box<dyn Future<Output = Result<Receipt>> + Send>>);
 

@@ -139,7 +139,7 @@ struct Writer {
     /// Inside a block of code: text is shown as it is.
     code: bool,
     link: usize,
-    /// The host of the open link, when its words do not say where it goes.
+    /// The host of the open link, unless the link is an address by itself.
     host: Option<String>,
 }
 
@@ -207,7 +207,8 @@ impl Writer {
         };
         if self.link == 0 && is_welcome(&target) {
             let is_plain = matches!(kind, LinkType::Autolink | LinkType::Email);
-            self.host = (!is_plain).then(|| host(&target).to_owned());
+            let says_it = is_plain && !is_shady(&target);
+            self.host = (!says_it).then(|| host(&target).to_owned());
             open_link(&mut self.html, &target);
             self.open.push(Some(LINK_END));
             self.link = self.open.len();
@@ -237,10 +238,14 @@ impl Writer {
             self.html.push_str(end);
         }
         if let Some(host) = self.host.take_if(|_| closes_link) {
-            self.html.push_str(" (<bdi>");
-            escape_into(&mut self.html, &host);
-            self.html.push_str("</bdi>)");
+            self.name_host(&host);
         }
+    }
+
+    fn name_host(&mut self, host: &str) {
+        self.html.push_str(" (<bdi>");
+        escape_into(&mut self.html, host);
+        self.html.push_str("</bdi>)");
     }
 
     /// Text, with the addresses in it as links.
@@ -254,6 +259,9 @@ impl Writer {
             open_link(&mut self.html, address);
             escape_into(&mut self.html, address);
             self.html.push_str(LINK_END);
+            if is_shady(address) {
+                self.name_host(host(address));
+            }
             rest = after;
         }
         escape_into(&mut self.html, rest);
@@ -275,7 +283,20 @@ fn is_welcome(target: &str) -> bool {
             .get(..scheme.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
             && target.len() > scheme.len()
-    }) && !target.chars().any(char::is_control)
+    }) && !target.chars().any(|c| c.is_control() || turns_text(c))
+}
+
+/// A user's name before the host can be made to look like one (RFC 3986, section 7.6).
+fn is_shady(target: &str) -> bool {
+    let web = target
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("http"));
+    web && target.contains('@')
+}
+
+/// Marks that show text in another order than it has (Unicode, UAX 9, explicit formatting).
+const fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
 }
 
 /// Where a link goes: what stands between the scheme, or a user's name, and the path.
@@ -302,7 +323,10 @@ fn next_address(text: &str) -> Option<(&str, &str, &str)> {
         if starts_word && host.is_some_and(|host| host.starts_with(char::is_alphanumeric)) {
             let end = found
                 .find(|c: char| {
-                    c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '`')
+                    c.is_whitespace()
+                        || c.is_control()
+                        || turns_text(c)
+                        || matches!(c, '<' | '>' | '"' | '`')
                 })
                 .unwrap_or(found.len());
             let (address, _) = found.split_at_checked(end)?;
@@ -316,12 +340,14 @@ fn next_address(text: &str) -> Option<(&str, &str, &str)> {
 
 /// A full stop or a bracket at the end belongs to the sentence, unless the bracket was opened inside.
 fn without_closing_marks(address: &str) -> &str {
+    // One that opens brackets may end with one; how many it opens does not change on the way.
+    let opens = address.contains('(');
     let mut address = address;
     loop {
         let shorter =
             address.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_', '~', '’', '”']);
         let shorter = match shorter.strip_suffix(')') {
-            Some(inner) if !inner.contains('(') => inner,
+            Some(inner) if !opens => inner,
             _ => shorter,
         };
         if shorter.len() == address.len() {
@@ -423,6 +449,20 @@ mod tests {
         assert!(text.ends_with(">https://bank.example</a> (<bdi>evil.example</bdi>) now</p>"));
 
         assert!(!html("<https://a.example/x> https://b.example").contains("bdi"));
+        for text in [
+            "<https://bank.example:x@evil.example/>",
+            "https://bank.example@evil.example",
+        ] {
+            assert!(html(text).contains("(<bdi>evil.example</bdi>)"), "{text}");
+        }
+        assert!(!html("[x](https://a.example/\u{202e}moc.knab)").contains("<a "));
+        assert!(html("https://a.example/\u{202e}moc").contains(">https://a.example/</a>"));
+    }
+
+    #[test]
+    fn an_address_with_very_many_brackets_takes_no_longer_than_its_length() {
+        let brackets = ")".repeat(60_000);
+        assert!(html(&format!("https://a{brackets}")).starts_with("<p><a href=\"https://a\""));
     }
 
     #[test]

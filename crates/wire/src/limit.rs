@@ -74,7 +74,7 @@ pub const ACK_DELAY_MS: u64 = 5_000;
 pub const COMMIT_TRIES: u32 = 6;
 
 pub const NAME_CHARS: usize = 40;
-/// A group's or invite's uses and lifetime.
+/// Most uses of an invite, and the longest it lasts.
 pub const INVITE_USES_MAX: u32 = 1_000;
 pub const INVITE_DAYS_MAX: u64 = 90;
 /// Invites one account may have open.

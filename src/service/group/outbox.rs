@@ -93,7 +93,7 @@ impl Groups {
             if page.rows.is_empty() {
                 return Ok(());
             }
-            let _ = self.house.store.commit(&part, done).await?;
+            self.house.store.commit(&part, done).await?;
             if !page.more {
                 return Ok(());
             }
@@ -162,8 +162,7 @@ impl Groups {
         } else {
             Batch::new().delete(row)
         };
-        let _ = self
-            .house
+        self.house
             .store
             .commit(&key::account(account), batch)
             .await?;

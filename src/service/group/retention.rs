@@ -55,7 +55,7 @@ impl Groups {
             Ok(()) => {}
             // Not this group's trouble: nothing can be swept now, and a later sweep finds it again.
             Err(GroupError::Store(error)) if error.trouble() == Trouble::ReadOnly => {}
-            Err(error) => log::note(&format!("a group could not be swept: {error}")),
+            Err(error) => log::note("a group could not be swept", &error),
         }
     }
 
@@ -134,7 +134,7 @@ impl Groups {
                 let batch = Batch::new()
                     .delete(&row.key)
                     .delete(of_group::tree(Epoch::new(epoch)));
-                let _ = self.house.store.commit(&part, batch).await?;
+                self.house.store.commit(&part, batch).await?;
             }
         }
         Ok(())

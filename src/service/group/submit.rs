@@ -92,7 +92,9 @@ impl Groups {
                 if !matches!(error, Error::Conflict { .. }) {
                     turn.refuse(group);
                 }
-                *cell.state.lock().await = None;
+                let mut place = cell.state.lock().await;
+                // Perhaps it was read anew since, and others have their places after it.
+                place.take_if(|state| state.recent.get(&entry.hash) == Some(&known));
                 return Err(error.into());
             }
         };

@@ -120,7 +120,7 @@ impl Groups {
             self.shared.unsent().insert(state.id);
         }
         let part = key::group(&state.id);
-        let _ = self.house.store.commit(&part, batch).await?;
+        self.house.store.commit(&part, batch).await?;
         Ok(judgement)
     }
 

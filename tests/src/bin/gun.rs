@@ -2,7 +2,7 @@
 //! everything the server has for them.
 //!
 //! What is searched must contain none of the people's words, in any spelling; and the same search
-//! must find, in memory and on disk, a word that the server is meant to know. The last line of
+//! must find, in memory, on disk and in the export, a word that the server is meant to know. The last line of
 //! output is the result.
 
 use roost_tests::gun;

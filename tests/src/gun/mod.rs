@@ -1,7 +1,7 @@
 //! Looks for a smoking gun: people's words anywhere in what the server has.
 //!
 //! Owns the search of data folder, log, export and memory, and the positive control: a word the
-//! server is meant to know, which the same search must find in all of them. `planting` has the
+//! server is meant to know, which the same search must find in memory, on disk and in the export. `planting` has the
 //! words said through real clients. What belongs to the clients, the browser's profile and the
 //! homes of `roost-cli`, may hold the words and is not searched.
 

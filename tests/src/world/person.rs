@@ -3,7 +3,7 @@
 use super::World;
 use super::fragile_store::Death;
 use roost_client::view::{
-    Connection, ConversationState, EventKind, MemberView, MessageView, ThreadItem, Trust,
+    ConversationState, EventKind, MemberView, MessageView, ThreadItem, Trust,
 };
 use roost_client::{Command, Core, Notice};
 use roost_wire::{AccountId, DeviceId, GroupId};
@@ -364,11 +364,6 @@ impl Person {
     #[must_use]
     pub fn notices(&self) -> Vec<Notice> {
         self.world.stage().clients[self.index].notices.clone()
-    }
-
-    #[must_use]
-    pub fn is_online(&self) -> bool {
-        self.core().connection() == Connection::Online
     }
 
     /// Everything in a conversation, oldest first.

@@ -7,20 +7,23 @@ use super::Core;
 use super::net::Call;
 use super::turn::Turn;
 use crate::content::Item;
-use crate::group::{LeafChanges, changes_of};
+use crate::group::{Leaf, LeafChanges, changes_of};
 use crate::notice::Notice;
 use crate::record::{EventRecord, RefusedCommit, Stage, Wish};
 use crate::repair::Trouble;
 use mls_rs::group::ReceivedMessage;
 use roost_wire::api::{Remedy, ReportVerdict, Verdict, VerdictTaken};
 use roost_wire::log::LogEntry;
-use roost_wire::{ApiError, EntryHash, Epoch, ErrorCode, GroupId, Seq};
+use roost_wire::{AccountId, ApiError, EntryHash, Epoch, ErrorCode, GroupId, Seq};
+use std::collections::BTreeMap;
 
 /// The server is asked this often what is to become of a refused commit; then the device enters
 /// the group anew.
 const VERDICT_ASKS_MAX: u32 = 6;
 /// Reports of merged commits that may wait.
 const VERDICTS_WAITING_MAX: usize = 64;
+
+const STRANGE_KEY: &str = "Somebody's key changed here. Ask them in person, then send it again.";
 
 impl Core {
     pub(super) fn on_commit(
@@ -60,9 +63,57 @@ impl Core {
                         self.forget_heard_of(group, &leaf.device());
                     }
                 }
+                let strange = self.strange_keys(&before, &after);
                 self.on_merged(group, entry, &changes, turn);
+                self.warn_of_strange_keys(group, entry, strange, turn);
             }
             Ok(_) | Err(_) => self.refuse_commit(group, entry, turn),
+        }
+    }
+
+    /// Accounts that come in under a key which nothing led to, and whether they were warned of.
+    fn strange_keys(&self, before: &[Leaf], after: &[Leaf]) -> BTreeMap<AccountId, bool> {
+        let is_new = |leaf: &&Leaf| {
+            !before.iter().any(|known| {
+                known.device() == leaf.device()
+                    && known.claims.account_key == leaf.claims.account_key
+            })
+        };
+        let strange = after.iter().filter(is_new).map(|leaf| leaf.account());
+        let is_strange = |account: &AccountId| {
+            let of_account = after.iter().filter(|leaf| leaf.account() == *account);
+            of_account
+                .map(|leaf| &leaf.claims.account_key)
+                .any(|key| !self.is_expected(account, key))
+        };
+        let was_told = |account: &AccountId| {
+            let person = self.people.get(account);
+            person.is_some_and(|person| person.changed)
+        };
+        strange
+            .filter(is_strange)
+            .map(|account| (account, was_told(&account)))
+            .collect()
+    }
+
+    /// The warning stands in each conversation that such a key comes into, and what waits to be
+    /// sent there is held.
+    fn warn_of_strange_keys(
+        &mut self,
+        group: &GroupId,
+        entry: &LogEntry,
+        strange: BTreeMap<AccountId, bool>,
+        turn: &mut Turn<'_>,
+    ) {
+        for (account, was_told) in &strange {
+            // Else it stands there already.
+            if *was_told {
+                let event = EventRecord::KeyChanged(*account);
+                self.append_event(group, event, Some(entry.seq), entry.time);
+            }
+        }
+        if !strange.is_empty() {
+            self.hold_outbox(group, STRANGE_KEY, turn);
         }
     }
 

@@ -63,6 +63,8 @@ pub(super) struct Conversation {
     pub undecryptable: u32,
     /// The server said that a commit of this device was taken back.
     pub suspended: bool,
+    /// When a message last seemed to be from another copy of this device.
+    pub doubted_self: Option<Seconds>,
 }
 
 impl Conversation {
@@ -126,6 +128,7 @@ impl Conversation {
             signal_keys: Vec::new(),
             undecryptable: 0,
             suspended: false,
+            doubted_self: None,
         }
     }
 

@@ -48,7 +48,10 @@ impl Core {
             {
                 self.settle_in(group, seq, entered, turn);
             }
-            Ok(_) | Err(_) => {
+            result @ (Ok(_) | Err(_)) => {
+                if let Ok(entered) = &result {
+                    self.ask_about_unexpected(&entered.leaves);
+                }
                 self.mls.delete(group);
                 self.troubles.count(Trouble::WelcomeRefused);
                 // The account may have its place all the same: enter by ourselves.
@@ -167,7 +170,10 @@ impl Core {
                 self.count_state();
                 self.set_entry(group, Some(staged));
             }
-            Ok(_) | Err(_) => {
+            result @ (Ok(_) | Err(_)) => {
+                if let Ok((_, shown)) = &result {
+                    self.ask_about_unexpected(&shown.leaves);
+                }
                 self.troubles.count(Trouble::BadAnswer);
                 let jitter = turn.below(5_000);
                 self.net.cool(Call::Info(*group), turn.now, None, jitter);

@@ -9,6 +9,9 @@ use roost_wire::api::{FetchInbox, InboxPage};
 use roost_wire::log::InboxItem;
 use roost_wire::{Epoch, GroupId, InboxSeq, Seq, limit};
 
+/// Conversations that are kept, those that are over among them.
+const CONVERSATIONS_MAX: usize = 20_000;
+
 impl Core {
     /// Without a socket the inbox is fetched; with one it comes by itself.
     pub(super) fn pump_inbox(&mut self, turn: &mut Turn<'_>) {
@@ -77,7 +80,9 @@ impl Core {
 
     /// Only so many conversations begin at the server's word.
     pub(super) fn has_no_room(&self) -> bool {
-        self.conversations.len() >= 2 * limit::GROUPS_PER_DEVICE
+        let open = self.conversations.values().filter(|found| !found.is_over());
+        open.count() >= 2 * limit::GROUPS_PER_DEVICE
+            || self.conversations.len() >= CONVERSATIONS_MAX
     }
 
     fn is_entry_sent(&self, group: &GroupId) -> bool {

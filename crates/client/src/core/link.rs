@@ -15,12 +15,13 @@ use mls_rs_core::crypto::{CipherSuiteProvider, HpkeCiphertext, HpkePublicKey, Hp
 use roost_mls::{HybridProvider, SUITE_CLASSIC};
 use roost_wire::api::{AboutServer, ServerInfo};
 use roost_wire::{ApiError, DeviceId, ServerId, ServerKey, SignatureKey, api, text};
+use zeroize::{Zeroize, Zeroizing};
 
 const INFO: &[u8] = b"Roost 1.0 LinkGrant";
 const TEXT_BYTES: usize = 4 * 1024;
 
 /// A new device that waits for its grant.
-#[derive(Clone, Encode, Decode)]
+#[derive(Encode, Decode)]
 #[cbor(map)]
 pub(super) struct LinkingRecord {
     #[n(0)]
@@ -29,13 +30,24 @@ pub(super) struct LinkingRecord {
     device: DeviceId,
     #[n(2)]
     device_seed: KeySeed,
-    #[cbor(n(3), with = "minicbor::bytes")]
-    hpke_secret: Vec<u8>,
+    #[n(3)]
+    hpke_secret: GrantSecret,
     #[cbor(n(4), with = "minicbor::bytes")]
     hpke_public: Vec<u8>,
     /// From the grant; the device registers with it.
     #[n(5)]
     identity: Option<Identity>,
+}
+
+/// Opens the grant. Does not print; wiped when dropped.
+#[derive(Encode, Decode)]
+#[cbor(transparent)]
+struct GrantSecret(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>);
+
+impl Drop for GrantSecret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
 }
 
 impl LinkingRecord {
@@ -85,17 +97,20 @@ impl Core {
             turn.refuse("This device has an account already.");
             return;
         }
-        let is_origin = origin.starts_with("https://") || origin.starts_with("http://");
+        if !origin.starts_with("https://") && !origin.starts_with("http://") {
+            turn.refuse("Write the server's address whole, as in https://roost.example.");
+            return;
+        }
         let pair = suite().and_then(|suite| suite.kem_generate().ok());
-        let (Some((secret, public)), true) = (pair, is_origin) else {
-            turn.refuse("This is not the address of a server.");
+        let Some((secret, public)) = pair else {
+            turn.refuse("No keys could be made on this device.");
             return;
         };
         let linking = LinkingRecord {
             origin: origin.trim_end_matches('/').to_owned(),
             device: DeviceId::new(turn.sixteen()),
             device_seed: KeySeed::generate(turn.dice),
-            hpke_secret: secret.as_ref().to_vec(),
+            hpke_secret: GrantSecret(secret.as_ref().to_vec()),
             hpke_public: public.as_ref().to_vec(),
             identity: None,
         };
@@ -235,13 +250,13 @@ fn open_grant(linking: &LinkingRecord, grant: &str, now: roost_wire::Seconds) ->
         kem_output: grant.kem_output,
         ciphertext: grant.sealed,
     };
-    let secret = HpkeSecretKey::from(linking.hpke_secret.clone());
+    let secret = HpkeSecretKey::from(linking.hpke_secret.0.clone());
     let public = HpkePublicKey::from(linking.hpke_public.clone());
     let signature_key = SignatureKey::new(linking.device_seed.public());
     let bound = bound_to(&linking.device, &signature_key);
-    let plain = suite()?
-        .hpke_open(&ciphertext, &secret, &public, INFO, Some(&bound))
-        .ok()?;
+    let opened = suite()?.hpke_open(&ciphertext, &secret, &public, INFO, Some(&bound));
+    // It holds the account's key.
+    let plain = Zeroizing::new(opened.ok()?);
     let granted: Granted = api::decode(&plain, "link grant", TEXT_BYTES).ok()?;
     let home = Home {
         origin: linking.origin.clone(),

@@ -35,6 +35,7 @@ mod turn;
 mod wish;
 
 pub use open::OpenError;
+pub use setup::CUT_LINK;
 
 use crate::group::Mls;
 use crate::identity::Identity;

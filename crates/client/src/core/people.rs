@@ -6,6 +6,7 @@
 use super::Core;
 use super::net::{Call, Wanted};
 use super::turn::Turn;
+use crate::group::Leaf;
 use crate::notice::Notice;
 use crate::port::Table;
 use crate::record::{EventRecord, PersonRecord};
@@ -22,18 +23,9 @@ impl Core {
     pub(super) fn meet(&mut self, claims: &Claims, group: Option<&GroupId>, turn: &mut Turn<'_>) {
         let account = claims.account;
         let known = self.people.get(&account);
-        let mut person = known.cloned().unwrap_or_else(|| PersonRecord {
-            name: claims.name.clone(),
-            key: claims.account_key,
-            next_hash: None,
-            by_link: false,
-            changed: false,
-            is_admin: false,
-            is_next_proven: false,
-            rotations: Vec::new(),
-            rotated_at: None,
-            attested: false,
-        });
+        let mut person = known
+            .cloned()
+            .unwrap_or_else(|| PersonRecord::new(claims.name.clone(), claims.account_key));
         if person.key == claims.account_key {
             // The first credential stands: a stolen key must not choose its successor.
             if !person.is_next_proven {
@@ -48,12 +40,13 @@ impl Core {
             self.ask_about(account);
         } else if person.is_replaced(&claims.account_key) {
             // A leaf that has not been renewed since.
-        } else if person.followed(claims) {
-            person.note_earlier_key(claims.account_key);
+        } else {
+            // Whatever the credential says of itself: only rotations lead from key to key.
             self.ask_about(account);
-        } else if !person.changed {
-            person.changed = true;
-            self.warn_of(account, group, turn);
+            if !person.changed {
+                person.changed = true;
+                self.warn_of(account, group, turn);
+            }
         }
         // A name comes only with the key that the account is known by.
         if person.key == claims.account_key {
@@ -66,18 +59,9 @@ impl Core {
     /// Learns what the server says of somebody.
     pub(super) fn hear_of(&mut self, said: &Person, turn: &mut Turn<'_>) {
         let known = self.people.get(&said.account);
-        let mut person = known.cloned().unwrap_or_else(|| PersonRecord {
-            name: said.name.clone(),
-            key: said.key,
-            next_hash: None,
-            by_link: false,
-            changed: false,
-            is_admin: false,
-            is_next_proven: false,
-            rotations: Vec::new(),
-            rotated_at: None,
-            attested: false,
-        });
+        let mut person = known
+            .cloned()
+            .unwrap_or_else(|| PersonRecord::new(said.name.clone(), said.key));
         if person.key != said.key && !person.changed {
             // The signed rotations tell whether this is the owner's doing.
             self.ask_about(said.account);
@@ -125,6 +109,15 @@ impl Core {
         })
     }
 
+    /// Asks for the signed rotations that may lead to keys that are not expected.
+    pub(super) fn ask_about_unexpected(&mut self, leaves: &[Leaf]) {
+        for leaf in leaves {
+            if !self.is_expected(&leaf.account(), &leaf.claims.account_key) {
+                self.ask_about(leaf.account());
+            }
+        }
+    }
+
     pub(super) fn pump_people(&mut self, turn: &mut Turn<'_>) {
         let again = self.net.wanted == Wanted::Live && self.people_again_at() <= turn.now;
         self.net.people_due |= again && !self.net.is_under_way(&Call::People);
@@ -169,5 +162,49 @@ impl Core {
             .put(Table::People, account.as_bytes().to_vec(), &person);
         self.people.insert(account, person);
         turn.notify(Notice::PeopleChanged);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::KeySeed;
+    use crate::port::Moment;
+    use roost_mls::account_key_hash;
+    use roost_mls::credential::Account;
+    use roost_wire::{AccountKey, DeviceId, DisplayName, Seconds, ServerId};
+
+    const BEN: AccountId = AccountId::new([2; 16]);
+
+    #[test]
+    fn a_key_that_says_it_came_before_the_pinned_one_is_not_believed() {
+        let mut core = Core::fresh();
+        let mut dice = |bytes: &mut [u8]| bytes.fill(7);
+        let turn = &mut Turn::new(Moment::from_millis(0), &mut dice);
+        core.meet(&claims(&key(1), &key(3)), None, turn);
+
+        // Anybody can make a key and name the pinned one as its successor.
+        let forged = claims(&key(2), &key(1));
+        core.meet(&forged, None, turn);
+
+        assert!(!core.is_expected(&BEN, &forged.account_key));
+        assert!(core.is_expected(&BEN, &key(1)));
+        assert!(turn.notices.contains(&Notice::KeyChanged(BEN)));
+        assert!(core.net.accounts_due.contains(&BEN));
+    }
+
+    fn key(byte: u8) -> AccountKey {
+        AccountKey::new(KeySeed::from_bytes([byte; 32]).public())
+    }
+
+    fn claims(key: &AccountKey, next: &AccountKey) -> Claims {
+        let of = Account {
+            server: ServerId::new([4; 16]),
+            account: BEN,
+            name: DisplayName::new("Ben").unwrap(),
+            key: *key,
+            next_key_hash: account_key_hash(next),
+        };
+        Claims::new(of, DeviceId::new([5; 16]), Seconds::new(1_800_000_000))
     }
 }

@@ -152,12 +152,6 @@ impl Core {
         items.filter(|item| item.accepted.is_none()).count()
     }
 
-    /// Whether nothing is under way and nothing is left that could be done now.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.net.is_idle()
-    }
-
     /// Failures that were noticed and repaired since the core was opened.
     #[must_use]
     pub fn troubles(&self) -> &Troubles {

@@ -13,6 +13,9 @@ use roost_wire::{AccountId, DisplayName, GroupId, Seconds};
 /// Messages of one epoch that could not be decrypted, after which the group is entered anew.
 const UNDECRYPTABLE_MAX: u32 = 3;
 
+/// A message that seems to be one's own, from another copy of this device, is looked into this often.
+const SELF_DOUBT_SECONDS: u64 = 3_600;
+
 /// Seconds before the next repair of this kind: an hour, two, four … a day.
 fn re_entry_pause(times: u32) -> u64 {
     let hours = 1u64.checked_shl(times.saturating_sub(1)).unwrap_or(24);
@@ -44,8 +47,11 @@ impl Core {
                 self.mls.forget(group);
                 self.trouble(group, Trouble::OwnMessageUnknown, turn);
                 // Another copy of this profile may be sending; or a member forged the sender, which
-                // members can. Signing in again tells which: the server knows the newest state.
-                self.net.token = None;
+                // members can. Signing in again tells which: the server knows the newest state. Not
+                // as often as somebody may forge.
+                if self.may_doubt_self(group, entry.time) {
+                    self.net.token = None;
+                }
             }
             Err(_) if self.is_ahead(group, entry.epoch) => {
                 self.enter_anew(group, Trouble::StateLost, turn);
@@ -92,6 +98,19 @@ impl Core {
         if conversation.undecryptable >= UNDECRYPTABLE_MAX && self.may_re_enter(group, entry.time) {
             self.enter_anew(group, Trouble::StateLost, turn);
         }
+    }
+
+    fn may_doubt_self(&mut self, group: &GroupId, now: Seconds) -> bool {
+        let Some(conversation) = self.conversations.get_mut(group) else {
+            return false;
+        };
+        let may = conversation
+            .doubted_self
+            .is_none_or(|last| now >= last.plus(SELF_DOUBT_SECONDS));
+        if may {
+            conversation.doubted_self = Some(now);
+        }
+        may
     }
 
     /// Any member can send what nobody can open, so this repair waits twice as long each time.

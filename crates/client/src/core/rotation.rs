@@ -246,13 +246,8 @@ impl PersonRecord {
         self.next_hash = Some(next_hash);
     }
 
-    /// Whether a credential is under the key before the first one known: it names that one.
-    pub(super) fn followed(&self, claims: &Claims) -> bool {
-        claims.next_account_key_hash == account_key_hash(&self.first_key())
-    }
-
     /// Remembers the key before the first one known.
-    pub(super) fn note_earlier_key(&mut self, key: AccountKey) {
+    fn note_earlier_key(&mut self, key: AccountKey) {
         if self.rotations.len() < ROTATIONS_MAX {
             let surviving = None;
             self.rotations.insert(0, RotationRecord { key, surviving });
@@ -263,7 +258,8 @@ impl PersonRecord {
         self.rotations.first().map_or(self.key, |old| old.key)
     }
 
-    /// Learns of the keys before the first one known: each key vouches for the one it replaced.
+    /// Learns of the keys before the first one known. Each rotation is signed by its new key, so
+    /// that each key vouches for the one it replaced.
     fn look_back(&mut self, rotations: &[KeyRotation]) {
         for _ in 0..ROTATIONS_MAX {
             let first = self.first_key();

@@ -19,6 +19,9 @@ use roost_wire::{AccountId, ApiError, Blob, DisplayName, ErrorCode, GroupId, lim
 
 const OTHER_INVITER: &str =
     "This link was changed on its way: the server names another inviter than the link does.";
+/// What to say of a link that is none.
+pub const CUT_LINK: &str =
+    "This is not a whole invite link. Copy all of it, also what comes after the #.";
 const OWN_LINK: &str = "This link is your own. Give it to somebody who is not here yet.";
 const OTHER_SERVER: &str = "This link is for another server.";
 
@@ -34,7 +37,7 @@ pub(super) fn name_rule(name: &str) -> &'static str {
 impl Core {
     pub(super) fn join(&mut self, link: &str, name: &str, turn: &mut Turn<'_>) {
         let Ok(parsed) = InviteLink::parse(link) else {
-            turn.refuse("This is not a whole invite link.");
+            turn.refuse(CUT_LINK);
             return;
         };
         if self.me.is_some() {
@@ -71,7 +74,7 @@ impl Core {
             return;
         };
         let Ok(link) = InviteLink::parse(&joining.link) else {
-            self.give_up_joining("This is not a whole invite link.", turn);
+            self.give_up_joining(CUT_LINK, turn);
             return;
         };
         match (&joining.identity, &self.net.shown) {
@@ -369,4 +372,23 @@ fn registration(identity: &Identity, link: &InviteLink) -> Option<Register> {
 fn sign_with(secret: &InviteSecret, message: &[u8]) -> roost_wire::SignatureBytes {
     use ed25519_dalek::Signer;
     roost_wire::SignatureBytes::new(secret.signing_key().sign(message).to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_refused_for_what_is_wrong_with_it() {
+        for (name, word) in [
+            ("", "1 to 40"),
+            (" \t", "1 to 40"),
+            (&*"x".repeat(41), "1 to 40"),
+            ("Ada\u{202e}", "invisible"),
+            ("A\u{200b}da", "invisible"),
+        ] {
+            assert!(DisplayName::new(name).is_err());
+            assert!(name_rule(name).contains(word), "{name:?}");
+        }
+    }
 }

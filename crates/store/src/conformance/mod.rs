@@ -48,6 +48,7 @@ macro_rules! conformance_suite {
             of_many_who_create_a_row_one_wins
             no_update_is_lost
             commits_are_applied_in_the_order_of_their_places
+            a_place_taken_under_a_lock_is_not_lost_to_another
             an_appended_log_has_no_gaps
             counters_lose_no_addition
             readers_never_see_half_a_commit

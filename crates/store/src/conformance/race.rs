@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::PART;
@@ -74,16 +75,40 @@ pub async fn no_update_is_lost<S: Store>(store: Arc<S>) {
 pub async fn commits_are_applied_in_the_order_of_their_places<S: Store>(store: Arc<S>) {
     let mut queued = Vec::new();
     for number in (0..).take(2 * COMMIT_QUEUE_MAX) {
-        let batch = Batch::new().put(log_key(number), "");
-        let batch = match number.checked_sub(1) {
-            Some(before) => batch.present(log_key(before)),
-            None => batch,
-        };
-        queued.push(store.enqueue(&PART, batch).await.unwrap());
+        queued.push(store.enqueue(&PART, follow_up(number)).await.unwrap());
     }
 
     for (number, queued) in queued.into_iter().enumerate() {
         assert!(queued.durable().await.is_ok(), "{number}");
+    }
+}
+
+/// As a service does that gives out numbers: the place is taken under a lock, the wait is outside.
+pub async fn a_place_taken_under_a_lock_is_not_lost_to_another<S: Store>(store: Arc<S>) {
+    let next = Arc::new(Mutex::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..2 * COMMIT_QUEUE_MAX {
+        let (store, next) = (Arc::clone(&store), Arc::clone(&next));
+        tasks.spawn(async move {
+            let mut number = next.lock().await;
+            let batch = follow_up(*number);
+            let queued = store.enqueue(&PART, batch).await.unwrap();
+            *number += 1;
+            drop(number);
+            queued.durable().await.unwrap();
+        });
+    }
+    while let Some(finished) = tasks.join_next().await {
+        finished.unwrap();
+    }
+}
+
+/// Only right after the one before it.
+fn follow_up(number: u64) -> Batch {
+    let batch = Batch::new().put(log_key(number), "");
+    match number.checked_sub(1) {
+        Some(before) => batch.present(log_key(before)),
+        None => batch,
     }
 }
 

@@ -1,13 +1,13 @@
 //! What people do, as commands for the core and changes to what a tab looks at.
 
 use super::tab::{Panel, Place, origin};
-use super::{App, CUT_LINK, Turn};
+use super::{App, Turn};
 use crate::event::{Event, PanelName};
 use crate::patch::Act;
 use crate::present::{INVITE_DAYS, INVITE_USES};
 use crate::view::InviteState;
 use roost_client::view::{ConversationView, ThreadItem};
-use roost_client::{Command, MessageId};
+use roost_client::{CUT_LINK, Command, MessageId};
 use roost_wire::{AccountId, GroupId, Seq, limit};
 
 impl App {
@@ -107,8 +107,7 @@ impl App {
             && state.is_joining
         {
             state.is_joining = false;
-            state.place = Place::Home;
-            state.shown.act(Act::Address("/".to_owned()));
+            state.goes_home();
         }
     }
 
@@ -120,7 +119,8 @@ impl App {
             Ok(invite) if origin(link.trim()) == invite.origin => {
                 state.shown.act(Act::Visit(link.trim().to_owned()));
             }
-            Ok(_) | Err(_) => {
+            Ok(_) => OTHER_SERVER.clone_into(&mut state.status),
+            Err(_) => {
                 CUT_LINK.clone_into(&mut state.status);
             }
         }
@@ -135,6 +135,9 @@ impl App {
         state.panel = None;
         if before == group && group.is_some() {
             return;
+        }
+        if group.is_some() {
+            state.is_opening = false;
         }
         state.reply_to = None;
         state.new_after = None;
@@ -382,6 +385,8 @@ impl App {
             .max()
     }
 }
+
+const OTHER_SERVER: &str = "This link is for another server. Open it in the address bar.";
 
 /// The name of a group of these people, as long as a name may be.
 fn named_by(people: &[String]) -> String {

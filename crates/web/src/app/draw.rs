@@ -1,7 +1,7 @@
 //! What a tab shows, compared with what it was told before.
 
+use super::App;
 use super::tab::{Panel, Place, Tab};
-use super::{App, CUT_LINK};
 use crate::event::PanelName;
 use crate::patch::Act;
 use crate::present::{self, Context, Names};
@@ -9,8 +9,8 @@ use crate::view::{
     Banner, BannerLine, Button, Invited, JoinStatus, LOST, MainScreen, NoRows, Replying, Rest,
     StartScreen, Talk, html,
 };
-use roost_client::Moment;
 use roost_client::view::{Connection, ConversationKind, ConversationView, Me};
+use roost_client::{CUT_LINK, Moment};
 use roost_wire::GroupId;
 use roost_wire::link::InviteLink;
 

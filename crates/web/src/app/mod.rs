@@ -21,9 +21,6 @@ use tab::{Panel, Place, Tab};
 /// Sentences kept for the banner.
 const NOTES_MAX: usize = 3;
 
-const CUT_LINK: &str =
-    "This is not a whole invite link. Copy all of it, also what comes after the #.";
-
 const ONLY_HERE: &str = "Your account lives in this browser only. Clearing its data loses it: \
 there is no recovery yet.";
 
@@ -214,6 +211,7 @@ impl App {
             tab.shown.act(Act::Keep);
             if std::mem::take(&mut tab.is_joining) || matches!(tab.place, Place::Home) {
                 tab.goes_home();
+                tab.is_opening = true;
             }
         }
         let step = self
@@ -231,6 +229,7 @@ impl App {
             let was_joining = std::mem::take(&mut tab_state.is_joining);
             let asked = tab == Some(id.as_str()) && tab_state.has_place_for_status();
             if was_joining || asked {
+                tab_state.is_opening = false;
                 reason.clone_into(&mut tab_state.status);
                 tab_state.shown.act(Act::Ready);
             }

@@ -85,10 +85,8 @@ impl Tab {
         }
     }
 
-    /// To the overview, and from there to the conversation that is being made.
     pub fn goes_home(&mut self) {
         self.place = Place::Home;
-        self.is_opening = true;
         self.shown.act(Act::Address("/".to_owned()));
     }
 
