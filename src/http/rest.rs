@@ -5,7 +5,7 @@ use crate::clock;
 use crate::http::api::{self, Request, Response};
 use crate::http::extract::Request as Asked;
 use crate::http::extract::too_many;
-use crate::http::guard::bodies::Room;
+use crate::http::guard::bodies::{Room, Sender};
 use crate::http::respond::Refusal;
 use crate::http::{PeerAddr, Site};
 use actix_web::http::header::{
@@ -73,7 +73,17 @@ async fn read(
         return Err(refusal);
     }
     let max = announced(request, max)?;
-    let room = site.bodies.room(max, is_large).await;
+    let peer = peer(site, request);
+    let known = site
+        .app
+        .sessions
+        .caller(token.as_ref(), clock::now().seconds());
+    let sender = match known {
+        Ok(_) if is_large => Sender::SignedInWithMuch,
+        Ok(_) => Sender::SignedIn,
+        Err(_) => Sender::Stranger(peer),
+    };
+    let room = site.bodies.room(max, sender).await;
     let room = room.ok_or_else(|| too_many(1))?;
     let seconds = if is_large {
         LARGE_BODY_SECONDS
@@ -88,7 +98,7 @@ async fn read(
         path_and_query: path.map_or_else(String::new, |path| path.as_str().to_owned()),
         token,
         body,
-        peer: peer(site, request),
+        peer,
     };
     Ok((asked, room))
 }
