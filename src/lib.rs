@@ -23,6 +23,7 @@ pub mod entropy;
 mod fanout;
 pub mod http;
 mod job;
+pub mod relay;
 pub mod service;
 mod session;
 pub mod telemetry;

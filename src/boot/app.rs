@@ -8,7 +8,8 @@ use crate::job;
 use crate::service::agenda::Agenda;
 use crate::service::error::StoreError;
 use crate::service::{
-    Accounts, Devices, Groups, House, Identity, Inboxes, Invites, KeyPackages, Sessions, Settings,
+    Accounts, Devices, Groups, House, Identity, Inboxes, Invites, KeyPackages, RelayPasses,
+    Sessions, Settings,
 };
 use roost_store::Store;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ impl App {
             sessions: Sessions::new(house.clone()),
             key_packages: KeyPackages::new(house.clone()),
             groups: Groups::new(house.clone(), inboxes.clone()),
+            relay_passes: RelayPasses::new(house.clone()),
             inboxes,
             hub: Hub::default(),
             rates: Rates::default(),

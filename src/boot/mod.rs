@@ -1,6 +1,7 @@
 //! The composition root: the only place that names every concrete type.
 
 mod app;
+mod calls;
 mod folder;
 mod greeting;
 mod serve;

@@ -1,10 +1,12 @@
 //! `roost serve`: listens, prints where, runs until told to stop.
 
+use crate::boot::calls;
 use crate::boot::folder::{self, Opened};
 use crate::boot::greeting;
 use crate::clock;
 use crate::config::{Config, Transport};
 use crate::http::{self, App, Bodies, Site};
+use crate::relay::Relay;
 use crate::telemetry::log;
 use crate::tls::{Source, Tls, names};
 use crate::{boot, control};
@@ -39,9 +41,14 @@ async fn run(config: Config) -> Result<()> {
     let listener = listen(&config.listen)?;
     let address = listener.local_addr()?;
     let origin = origin(&config, address);
-    let settings = folder::settings(&config, origin.clone());
+    let host = names::for_links(address);
+    let host = config.host.as_deref().map_or(host.as_str(), host_name);
+    let place = config.calls.as_ref().map(|calls| calls::place(calls, host));
+    let settings = folder::settings(&config, origin.clone(), place);
     let Opened { app, store } = boot::open_folder(&config.data, settings).await?;
     folder::note_origin(&config.data, &origin)?;
+    // It serves until this function ends.
+    let _relay = relay(&config, address, &app)?;
     let tls = certificate(&config)?.map(Arc::new);
     let control = control::listen(&config.data).context("cannot open the control socket")?;
     let setup = app.invites.setup(clock::now().seconds()).await?;
@@ -78,6 +85,15 @@ async fn run(config: Config) -> Result<()> {
     let _ = std::fs::remove_file(control::path(&config.data));
     store.close().await?;
     Ok(())
+}
+
+fn relay(config: &Config, address: SocketAddr, app: &App) -> Result<Option<Relay>> {
+    let Some(calls) = &config.calls else {
+        return Ok(None);
+    };
+    let settings = calls::settings(calls, address);
+    let secret = &app.house.identity.relay_secret;
+    Ok(Some(Relay::start(&settings, secret)?))
 }
 
 fn listen(addresses: &[SocketAddr]) -> Result<TcpListener> {

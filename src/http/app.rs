@@ -4,7 +4,9 @@ use crate::delivery::Delivery;
 use crate::fanout::Hub;
 use crate::http::guard::rate::Rates;
 use crate::service::agenda::Agenda;
-use crate::service::{Accounts, Devices, Groups, House, Inboxes, Invites, KeyPackages, Sessions};
+use crate::service::{
+    Accounts, Devices, Groups, House, Inboxes, Invites, KeyPackages, RelayPasses, Sessions,
+};
 use std::sync::Arc;
 
 /// The server without its sockets. Cheap to clone.
@@ -21,6 +23,7 @@ pub struct Parts {
     pub key_packages: KeyPackages,
     pub inboxes: Inboxes,
     pub groups: Groups,
+    pub relay_passes: RelayPasses,
     pub hub: Hub,
 
     pub rates: Rates,

@@ -2,10 +2,13 @@
 
 use crate::entropy::Dice;
 use ed25519_dalek::SigningKey;
+use hmac::{Hmac, KeyInit, Mac};
 use roost_mls::policy::server_id;
 use roost_store::Store;
 use roost_wire::{Incarnation, ServerId, ServerKey, limit};
+use sha2::Sha256;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Settings that services look at.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Settings {
     pub requests_per_second: u32,
     /// Requests without a session from one address a second, sustained; 0 for no limit.
     pub strangers_per_second: u32,
+    /// `host:port` of the relay for calls, as clients reach it; none without one.
+    pub relay: Option<String>,
 }
 
 impl Default for Settings {
@@ -33,6 +38,7 @@ impl Default for Settings {
             messages_per_second: 100,
             requests_per_second: 50,
             strangers_per_second: 20,
+            relay: None,
         }
     }
 }
@@ -53,6 +59,8 @@ pub struct Identity {
     pub key: ServerKey,
     /// Changes when the store may have lost what it had acknowledged.
     pub incarnation: Incarnation,
+    /// Makes and checks passes of the relay.
+    pub relay_secret: Zeroizing<[u8; 32]>,
 }
 
 impl Identity {
@@ -63,8 +71,15 @@ impl Identity {
             id: server_id(&key),
             key,
             incarnation,
+            relay_secret: relay_secret(secret),
         }
     }
+}
+
+fn relay_secret(secret: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    mac.update(b"roost relay v1");
+    Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
 /// The shared ground of all services.

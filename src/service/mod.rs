@@ -18,6 +18,7 @@ mod key;
 mod key_package;
 pub mod outcome;
 mod record;
+mod relay_pass;
 mod session;
 mod signature;
 
@@ -30,4 +31,5 @@ pub use inbox::Inboxes;
 pub use invite::Invites;
 pub use key_package::KeyPackages;
 pub use outcome::Outcome;
+pub use relay_pass::RelayPasses;
 pub use session::Sessions;

@@ -45,7 +45,7 @@ pub fn for_links(listen: SocketAddr) -> String {
 
 /// Addresses of this machine that others could use, and loopback; link-local ones cannot stand in
 /// a link.
-fn addresses() -> Vec<IpAddr> {
+pub fn addresses() -> Vec<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let usable = interfaces
         .iter()
@@ -57,7 +57,7 @@ fn addresses() -> Vec<IpAddr> {
     all
 }
 
-fn is_private(ip: &IpAddr) -> bool {
+pub fn is_private(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_private(),
         IpAddr::V6(ip) => ip.is_unique_local(),

@@ -158,6 +158,15 @@ impl Member {
         Line::open(&self.way, &ticket, follows).await
     }
 
+    /// Makes one call of the API.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn ask<C: Call>(&self, call: &C) -> Result<C::Reply> {
+        let token = self.token.as_ref().context("not signed in")?;
+        self.way.call(token, call).await
+    }
+
     /// The group's epoch on the server.
     ///
     /// # Errors

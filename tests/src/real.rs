@@ -232,7 +232,9 @@ pub fn binary(variable: &str, name: &str) -> Result<PathBuf> {
     }
 }
 
-fn free_port() -> Result<u16> {
+/// # Errors
+/// If there is none.
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

@@ -6,7 +6,6 @@
 use crate::message::Key;
 use crate::time::Moment;
 use hmac::{Hmac, KeyInit, Mac};
-use md5::{Digest, Md5};
 use sha2::Sha256;
 use std::net::IpAddr;
 use zeroize::Zeroizing;
@@ -72,11 +71,7 @@ impl Secret {
     /// The key that signs what this user sends.
     #[must_use]
     pub fn key(&self, username: &str, realm: &str) -> Key {
-        let mut hash = Md5::new();
-        for part in [username, ":", realm, ":", &self.password(username)] {
-            hash.update(part);
-        }
-        Key::new(hash.finalize().into())
+        Key::long_term(username, realm, &self.password(username))
     }
 
     /// A fresh nonce for a client at this address.

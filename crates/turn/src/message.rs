@@ -4,6 +4,7 @@
 
 use crate::address;
 use hmac::{Hmac, KeyInit, Mac};
+use md5::{Digest, Md5};
 use sha1::Sha1;
 use std::net::SocketAddr;
 use zeroize::Zeroizing;
@@ -123,6 +124,16 @@ impl Attribute {
 pub struct Key(Zeroizing<[u8; 16]>);
 
 impl Key {
+    /// RFC 8489, section 9.2.2.
+    #[must_use]
+    pub fn long_term(username: &str, realm: &str, password: &str) -> Self {
+        let mut hash = Md5::new();
+        for part in [username, ":", realm, ":", password] {
+            hash.update(part);
+        }
+        Self::new(hash.finalize().into())
+    }
+
     #[must_use]
     pub fn new(bytes: [u8; 16]) -> Self {
         Self(Zeroizing::new(bytes))
@@ -466,7 +477,6 @@ impl ErrorCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use md5::{Digest, Md5};
     use proptest::prelude::*;
 
     /// RFC 5769, section 2.1.

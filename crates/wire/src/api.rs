@@ -4,11 +4,13 @@
 mod account;
 mod group;
 mod invite;
+mod relay;
 mod session;
 
 pub use account::*;
 pub use group::*;
 pub use invite::*;
+pub use relay::*;
 pub use session::*;
 
 use crate::Malformed;

@@ -85,3 +85,9 @@ pub const TICKET_SECONDS: u64 = 30;
 pub const CHALLENGE_SECONDS: u64 = 120;
 /// Text of an error shown to a person.
 pub const ERROR_TEXT_BYTES: usize = 300;
+
+/// Addresses of relays in one pass, and its size.
+pub const RELAY_URLS: usize = 8;
+pub const RELAY_PASS_BYTES: usize = 4 * 1024;
+/// How long a pass to relay calls is good for.
+pub const RELAY_PASS_SECONDS: u64 = 3_600;

@@ -22,6 +22,7 @@ mod membership_list;
 mod message_submit;
 mod people_list;
 mod proposal_submit;
+mod relay_pass_ask;
 mod server_show;
 mod session_open;
 mod ticket_ask;
@@ -100,6 +101,7 @@ async fn route(call: &Incoming<'_>, method: Method, parts: &[&str]) -> Reply<Res
         (Post, ["challenges"]) => Response::of(challenge_ask::post(call)),
         (Post, ["sessions"]) => Response::of(session_open::post(call).await),
         (Post, ["tickets"]) => Response::of(ticket_ask::post(call)),
+        (Post, ["relay-passes"]) => Response::of(relay_pass_ask::post(call)),
         (Post, ["accounts"]) => Response::of(account_register::post(call).await),
         (Get, ["accounts", id]) => Response::of(account_show::get(call, path_part(id)?).await),
         (Get, ["people"]) => Response::of(people_list::get(call).await),
