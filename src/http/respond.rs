@@ -119,7 +119,8 @@ impl From<DirectoryError> for Refusal {
             ),
             DirectoryError::InviteOver => refusal(
                 ErrorCode::InviteOver,
-                "This invite was used up, withdrawn or has expired; ask for a new one.",
+                "This invite was used up, withdrawn or has expired; ask for a new one. Who was removed \
+                 from a group must be added by somebody in it.",
             ),
             DirectoryError::Against(why) => refusal(ErrorCode::Refused, why),
             DirectoryError::Package(error) => refusal(

@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Folder of the account [default: ~/.local/share/roost-cli]
     #[arg(long, global = true, env = "ROOST_HOME", value_name = "DIR")]
     pub home: Option<PathBuf>,
-    /// Certificate authority of the server (its DIR/tls/ca.pem); remembered after joining
+    /// Certificate authority of the server (its DIR/tls/ca.pem); remembered once a command succeeded with it
     #[arg(long, global = true, env = "ROOST_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// One JSON object a line

@@ -4,12 +4,10 @@ use super::{Failure, Output, Session, whoami};
 use crate::arguments::Join;
 use roost_client::{Command, Notice};
 use serde_json::json;
-use std::path::Path;
 
 pub(super) async fn run(
     session: &mut Session,
     task: Join,
-    ca: Option<&Path>,
     out: &mut Output,
 ) -> Result<(), Failure> {
     let is_new = session.core().me().is_none();
@@ -33,9 +31,6 @@ pub(super) async fn run(
     };
     let notices = session.settle(command, None).await?;
     session.taken()?;
-    if let Some(ca) = ca {
-        session.home().keep_authority(ca)?;
-    }
     session.sync().await?;
     if is_new {
         session.need_account()?;

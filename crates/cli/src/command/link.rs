@@ -4,19 +4,14 @@ use super::{Failure, Output, Session, whoami};
 use crate::arguments::Link;
 use roost_client::{Command, Notice};
 use serde_json::json;
-use std::path::Path;
 
 pub(super) async fn run(
     session: &mut Session,
     task: Link,
-    ca: Option<&Path>,
     out: &mut Output,
 ) -> Result<(), Failure> {
     match task {
         Link::Request { server } => {
-            if let Some(ca) = ca {
-                session.home().keep_authority(ca)?;
-            }
             let origin = server.trim_end_matches('/').to_owned();
             tell(session, Command::RequestLink { origin }, out)
         }

@@ -38,8 +38,8 @@ pub async fn run(
 ) -> Result<(), Failure> {
     session.set_offline(arguments.offline);
     let ca = arguments.ca.as_deref();
-    match arguments.command {
-        Task::Join(task) => join::run(session, task, ca, out).await,
+    let done = match arguments.command {
+        Task::Join(task) => join::run(session, task, out).await,
         Task::Whoami => whoami::run(session, out),
         Task::People => people::run(session, out).await,
         Task::Groups => groups::run(session, out).await,
@@ -58,6 +58,11 @@ pub async fn run(
         Task::Devices => devices::run(session, out).await,
         Task::Revoke(task) => revoke::run(session, task, out).await,
         Task::Sync => sync::run(session, out).await,
-        Task::Link(task) => link::run(session, task, ca, out).await,
+        Task::Link(task) => link::run(session, task, out).await,
+    };
+    done?;
+    match ca {
+        Some(ca) => session.home().keep_authority(ca),
+        None => Ok(()),
     }
 }

@@ -136,8 +136,8 @@ impl Core {
         let Ok(link) = InviteLink::parse(&joining.link) else {
             return;
         };
-        if !names_inviter(&link, &detail) {
-            self.give_up_joining(OTHER_INVITER, turn);
+        if let Some(wrong) = wrong_inviter(&link, &detail) {
+            self.give_up_joining(wrong, turn);
             return;
         }
         let ours = joining
@@ -251,8 +251,8 @@ impl Core {
         };
         if me.server != detail.server {
             self.give_up_redeeming(OTHER_SERVER, turn);
-        } else if !names_inviter(&link, &detail) {
-            self.give_up_redeeming(OTHER_INVITER, turn);
+        } else if let Some(wrong) = wrong_inviter(&link, &detail) {
+            self.give_up_redeeming(wrong, turn);
         } else if detail.group.is_none() {
             self.redeeming = None;
             self.store_redeeming();
@@ -347,12 +347,14 @@ impl Core {
     }
 }
 
-/// Whether the inviter is the one the link names, if it names one.
-fn names_inviter(link: &InviteLink, detail: &InviteDetail) -> bool {
+/// What is wrong when the inviter is not the one the link names. Links of people name them; those of
+/// the operator nobody.
+fn wrong_inviter(link: &InviteLink, detail: &InviteDetail) -> Option<&'static str> {
     match (link.inviter, &detail.inviter) {
-        (None, _) => true,
-        (Some(print), Some(inviter)) => print == InviterPrint::of(&inviter.key),
-        (Some(_), None) => false,
+        (None, None) => None,
+        (None, Some(_)) => Some(CUT_LINK),
+        (Some(print), Some(inviter)) if print == InviterPrint::of(&inviter.key) => None,
+        (Some(_), Some(_) | None) => Some(OTHER_INVITER),
     }
 }
 
