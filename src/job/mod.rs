@@ -24,7 +24,7 @@ pub struct Workplace<'a> {
 
 /// A job's failure; it is tried again when it is next due.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum JobError {
+enum JobError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     #[error(transparent)]
@@ -32,6 +32,8 @@ pub(crate) enum JobError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+impl log::LogSafe for JobError {}
 
 /// Does what is due at `now`. Call it about once a second; two calls at once are harmless.
 pub async fn tick(place: &Workplace<'_>, now: Moment) {

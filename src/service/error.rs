@@ -1,5 +1,6 @@
 //! Errors of the services, split by what the caller can do.
 
+use crate::telemetry::log::LogSafe;
 use roost_mls::RuleError;
 use roost_wire::{Epoch, Malformed, Seq};
 
@@ -117,3 +118,8 @@ impl From<roost_store::Error> for GroupError {
         Self::Store(error.into())
     }
 }
+
+// Texts of these name rules, kinds of rows and files.
+impl LogSafe for StoreError {}
+impl LogSafe for DirectoryError {}
+impl LogSafe for GroupError {}

@@ -3,19 +3,10 @@
 //! Never prints names, ids, addresses, links or contents: sentences are written here in the code,
 //! and of errors only those that promise it.
 
-use crate::job::JobError;
-use crate::service::error::{DirectoryError, GroupError, StoreError};
-use crate::tls::TlsError;
 use std::fmt::Display;
 
 /// An error whose text holds nothing of people: it names files, kinds of rows and rules.
 pub trait LogSafe: Display {}
-
-impl LogSafe for StoreError {}
-impl LogSafe for GroupError {}
-impl LogSafe for DirectoryError {}
-impl LogSafe for JobError {}
-impl LogSafe for TlsError {}
 
 /// Something did not work, and why.
 pub fn note(what: &'static str, why: &impl LogSafe) {

@@ -9,6 +9,7 @@ mod leaf;
 pub mod names;
 
 use crate::clock::Moment;
+use crate::telemetry::log::LogSafe;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -33,6 +34,9 @@ pub enum TlsError {
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
 }
+
+// It names files and what is wrong with them.
+impl LogSafe for TlsError {}
 
 /// Where the certificate comes from.
 #[derive(Debug, Clone)]

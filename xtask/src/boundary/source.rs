@@ -44,7 +44,7 @@ const STARTERS: [&str; 3] = ["main", "command", COMPOSER];
 const CRATE_ARROWS: &[(&str, &[&str])] = &[
     ("roost_store", &["service", "job", "command"]),
     ("roost_mls", &["service"]),
-    ("roost_turn", &["relay"]),
+    ("roost_turn", &["config", "relay", "service"]),
     ("roost_sfu", &["relay"]),
     ("roost_client", &[]),
 ];
