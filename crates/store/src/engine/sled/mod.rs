@@ -15,7 +15,8 @@
 //! - A write that fails for want of space all the same does not end it either: those who wait learn
 //!   `Unknown`, then the store is read-only, and each later commit tries whether the disk takes
 //!   writes again; if so, sled is opened anew. Until then rows beside the failed write may answer
-//!   `Io`: sled splits its nodes while it reads, which is a write.
+//!   `Io`: sled splits its nodes while it reads, which is a write. A read that fails has the
+//!   committer try as well.
 //! - A new store is made under another name and renamed, so that a power cut leaves a whole one.
 
 mod committer;
@@ -100,6 +101,19 @@ impl SledStore {
         Ok(answered)
     }
 
+    /// Reads. Where a failed write left rows that cannot be read, the committer tries first whether
+    /// the disk takes writes again: else nobody would who has to read before they write.
+    async fn read<T>(&self, read: impl Fn(Layered<'_>) -> Result<T> + Sync) -> Result<T> {
+        match self.shared.read(&read) {
+            Err(Error::Io { .. } | Error::ReadOnly(ReadOnly::WriteFailed(_))) => {}
+            done => return done,
+        }
+        let nothing = Task::Commit(Batch::new());
+        // Whether it helped, the next look tells.
+        let _ = answer(self.enter(&Part::new(0, b""), nothing).await?).await;
+        self.shared.read(read)
+    }
+
     /// Takes no more commits; the committer ends after those it has.
     fn shut(&self) {
         drop(
@@ -136,14 +150,14 @@ impl Drop for SledStore {
 impl Store for SledStore {
     async fn get(&self, part: &Part, key: &[u8]) -> Result<Option<Versioned>> {
         key_within_limit(key)?;
-        self.shared.read(|rows| rows.row(part, key))
+        self.read(|rows| rows.row(part, key)).await
     }
 
     async fn get_many(&self, part: &Part, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>> {
         at_most("keys of one read", keys.len(), GET_KEYS_MAX)?;
         keys.iter().try_for_each(|key| key_within_limit(key))?;
-        self.shared
-            .read(|rows| keys.iter().map(|key| rows.row(part, key)).collect())
+        self.read(|rows| keys.iter().map(|key| rows.row(part, key)).collect())
+            .await
     }
 
     async fn scan(
@@ -154,8 +168,8 @@ impl Store for SledStore {
         direction: Direction,
     ) -> Result<Page> {
         range_within_limit(&range)?;
-        self.shared
-            .read(|rows| rows.page(part, &range, limit, direction))
+        self.read(|rows| rows.page(part, &range, limit, direction))
+            .await
     }
 
     async fn enqueue(&self, part: &Part, batch: Batch) -> Result<Queued> {
@@ -184,8 +198,8 @@ impl Store for SledStore {
     }
 
     async fn parts(&self, kind: u8, after: Option<Part>, limit: usize) -> Result<Vec<Part>> {
-        self.shared
-            .read(|rows| rows.parts(kind, after, limit.min(PARTS_MAX)))
+        self.read(|rows| rows.parts(kind, after, limit.min(PARTS_MAX)))
+            .await
     }
 
     async fn close(&self) -> Result<()> {
