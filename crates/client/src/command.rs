@@ -1,6 +1,7 @@
 //! What a person can want. A command that cannot be carried out is answered by
 //! [`Notice::Refused`](crate::Notice::Refused) in the same step.
 
+use crate::call::{MediaSignal, RingId};
 use crate::content::MessageId;
 use roost_wire::{AccountId, DeviceId, GroupId, Seq};
 
@@ -114,6 +115,42 @@ pub enum Command {
     AcceptLink {
         grant: String,
     },
+    /// Whether this shell can ring and has a microphone; not stored, and not so until it is said.
+    /// Without it, calls of others are not heard here.
+    RingHere(bool),
+    /// Call the other person of a direct conversation. Answered by `Notice::CallChanged`.
+    StartCall {
+        group: GroupId,
+        video: bool,
+    },
+    /// Take the call that rings here.
+    AcceptCall {
+        call: RingId,
+        video: bool,
+    },
+    /// Refuse the call that rings here, for all of one's devices.
+    DeclineCall {
+        call: RingId,
+    },
+    /// End the call: hang up, take one's own ring back, or decline.
+    HangUp {
+        call: RingId,
+    },
+    /// What the shell's peer connection says to the other one.
+    CallSignal {
+        call: RingId,
+        signal: MediaSignal,
+    },
+    /// The shell's peer connection is connected (again).
+    CallConnected {
+        call: RingId,
+    },
+    /// The shell's peer connection is broken; it may come back.
+    CallLost {
+        call: RingId,
+    },
+    /// Forget a call that has ended.
+    DismissCall,
     /// Stay connected: sign in, open a socket, keep it open.
     Connect,
     /// Close the socket and send nothing more.

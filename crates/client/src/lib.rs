@@ -11,6 +11,7 @@
 //!                             3. notices: which views to read again
 //! ```
 
+pub mod call;
 mod command;
 pub mod content;
 mod core;

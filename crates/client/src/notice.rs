@@ -1,5 +1,6 @@
 //! What a shell may want to show. Views are read from the core; notices say what to read again.
 
+use crate::call::{MediaSignal, RingId};
 use crate::content::MessageId;
 use crate::repair::Trouble;
 use roost_wire::{AccountId, DeviceId, GroupId, Seconds};
@@ -58,6 +59,13 @@ pub enum Notice {
     DeviceRevoked(DeviceId),
     /// Read `Core::connection` again.
     ConnectionChanged,
+    /// Read `Core::call` again.
+    CallChanged,
+    /// For the shell's peer connection: in order, and each once.
+    CallSignal {
+        call: RingId,
+        signal: MediaSignal,
+    },
     /// Something went wrong inside a group and is being repaired without the person.
     Repairing {
         group: GroupId,

@@ -1,7 +1,7 @@
 //! What a conversation understands of content.
 
 use super::{
-    ContentError, Disposition, Emoji, Extensions, MessageId, MimiContent, NestedPart, Part,
+    CallLine, ContentError, Disposition, Emoji, Extensions, MessageId, MimiContent, NestedPart, Part,
     RoomUri, Semantics, UserUri,
 };
 use roost_wire::{DisplayName, limit};
@@ -43,6 +43,8 @@ pub enum Item {
     RoomName {
         name: DisplayName,
     },
+    /// A call of the sender's is over.
+    Call(CallLine),
     /// From a newer client or another program.
     Unknown,
 }
@@ -94,10 +96,10 @@ impl Item {
                 emoji: Emoji::new(&text_in(&content.body)?).ok()?,
             }),
             Disposition::Profile => room_name_in(&content.body.part),
+            Disposition::Session => CallLine::of(&content.body.part).ok().map(Self::Call),
             Disposition::Inline
             | Disposition::Icon
             | Disposition::Attachment
-            | Disposition::Session
             | Disposition::Preview
             | Disposition::Other(_) => None,
         }
@@ -121,9 +123,11 @@ impl Item {
         match self {
             Self::Unreact { reaction, .. } => Some(*reaction),
             Self::Edit { target, .. } | Self::Delete { target } => Some(*target),
-            Self::Text { .. } | Self::Reaction { .. } | Self::RoomName { .. } | Self::Unknown => {
-                None
-            }
+            Self::Text { .. }
+            | Self::Reaction { .. }
+            | Self::RoomName { .. }
+            | Self::Call(_)
+            | Self::Unknown => None,
         }
     }
 
@@ -132,7 +136,11 @@ impl Item {
             Self::Text { reply_to, .. } => *reply_to,
             Self::Reaction { target, .. } => Some(*target),
             Self::Unreact { target, .. } => *target,
-            Self::Edit { .. } | Self::Delete { .. } | Self::RoomName { .. } | Self::Unknown => None,
+            Self::Edit { .. }
+            | Self::Delete { .. }
+            | Self::RoomName { .. }
+            | Self::Call(_)
+            | Self::Unknown => None,
         }
     }
 
@@ -141,6 +149,7 @@ impl Item {
             Self::Text { .. } | Self::Edit { .. } | Self::Delete { .. } => Disposition::Render,
             Self::Reaction { .. } | Self::Unreact { .. } => Disposition::Reaction,
             Self::RoomName { .. } => Disposition::Profile,
+            Self::Call(_) => Disposition::Session,
             Self::Unknown => Disposition::Unspecified,
         }
     }
@@ -153,6 +162,7 @@ impl Item {
             Self::Text { text, .. } | Self::Edit { text, .. } => Ok(single(MARKDOWN, text)),
             Self::Reaction { emoji, .. } => Ok(single(PLAIN, emoji.as_str())),
             Self::RoomName { name } => Ok(single(ROOM_NAME, name.as_str())),
+            Self::Call(line) => Ok(line.to_part()),
             Self::Unreact { .. } | Self::Delete { .. } => Ok(Part::Null),
             Self::Unknown => Err(ContentError::Invalid("item")),
         }

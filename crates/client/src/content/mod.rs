@@ -4,6 +4,7 @@
 //! Owns the codec, its bounds, message ids, padding and the meaning of content. Never touches
 //! keys, groups or storage: bytes in, values out, and back.
 
+mod call;
 mod canonical;
 mod emoji;
 mod error;
@@ -17,6 +18,7 @@ mod part;
 mod tests;
 mod uri;
 
+pub use call::{CallLine, CallOutcome};
 pub use emoji::Emoji;
 pub use error::ContentError;
 pub use extension::{ExtensionKey, Extensions, Trail};
