@@ -59,7 +59,7 @@ pub enum Notice {
     DeviceRevoked(DeviceId),
     /// Read `Core::connection` again.
     ConnectionChanged,
-    /// Read `Core::call` again.
+    /// Read `Core::current_call` again.
     CallChanged,
     /// For the shell's peer connection: in order, and each once.
     CallSignal {

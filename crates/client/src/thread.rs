@@ -129,7 +129,8 @@ impl Thread {
             seq: message.seq,
             sender: message.sender,
             mine: message.sender == self.me,
-            text: message.text.clone(),
+            text: self.text(message),
+            call: message.call,
             reply_to: message.reply_to.map(|id| self.quote(id)),
             reactions: self.reaction_views(reactions),
             state: self.state(message),
@@ -140,12 +141,20 @@ impl Thread {
         }
     }
 
+    fn text(&self, message: &fold::Message) -> String {
+        let call = message.call.as_ref();
+        call.map_or_else(
+            || message.text.clone(),
+            |line| line.summary(message.sender == self.me),
+        )
+    }
+
     fn quote(&self, id: MessageId) -> Quote {
         let original = self.folded.message(&id);
         Quote {
             id,
             sender: original.as_ref().map(|message| message.sender),
-            text: original.map(|message| message.text),
+            text: original.map(|message| self.text(&message)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What shells read from the core: ready to show, no handles into it.
 
-use crate::content::MessageId;
+use crate::content::{CallLine, MessageId};
 use roost_wire::{AccountId, AccountKey, DeviceId, DisplayName, GroupId, Seconds, Seq, ServerId};
 
 /// The account of this device.
@@ -170,8 +170,10 @@ pub struct MessageView {
     pub seq: Option<Seq>,
     pub sender: AccountId,
     pub mine: bool,
-    /// CommonMark; empty if deleted or of an unknown kind.
+    /// CommonMark; empty if deleted or of an unknown kind. Of a call, one line that sums it up.
     pub text: String,
+    /// A call that the sender made.
+    pub call: Option<CallLine>,
     pub reply_to: Option<Quote>,
     pub reactions: Vec<ReactionView>,
     pub state: MessageState,

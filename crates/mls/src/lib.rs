@@ -34,5 +34,6 @@ pub use observer::{
 };
 pub use policy::{GroupKind, GroupPolicy};
 pub use rules::{RoostRules, check_group};
+pub use signature::verifies;
 pub use suite::{HybridProvider, SUITE_CLASSIC, SUITE_DEFAULT, Suite};
 pub use time::JudgementTime;

@@ -5,7 +5,8 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use roost_wire::SignatureBytes;
 
 /// Whether `signature` over `message` verifies under the Ed25519 public key `key`.
-pub(crate) fn verifies(key: &[u8; 32], message: &[u8], signature: &SignatureBytes) -> bool {
+#[must_use]
+pub fn verifies(key: &[u8; 32], message: &[u8], signature: &SignatureBytes) -> bool {
     let Ok(key) = VerifyingKey::from_bytes(key) else {
         return false;
     };

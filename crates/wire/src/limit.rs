@@ -20,8 +20,8 @@ pub const TREE_BYTES: usize = 4 * 1024 * 1024;
 pub const ADDS_PER_COMMIT: usize = 64;
 /// Log entries above this travel on the WebSocket as a stub and are fetched.
 pub const ENTRY_INLINE_BYTES: usize = 128 * 1024;
-/// One droppable signal (typing).
-pub const EPHEMERAL_BYTES: usize = 2 * 1024;
+/// One droppable signal: who is typing, or what devices say about a call (session descriptions).
+pub const EPHEMERAL_BYTES: usize = 24 * 1024;
 /// One frame from a client on the WebSocket.
 pub const CLIENT_FRAME_BYTES: usize = 96 * 1024;
 /// One frame from the server on the WebSocket.

@@ -4,21 +4,21 @@
 //! and what time it is, and tells what to send. Its letters travel as droppable signals inside the
 //! group's encryption, each signed by its device. Never sees sound or pictures, keys or sockets.
 
-mod deed;
 mod hear;
 mod letter;
 mod link;
+mod machine;
 mod media;
 mod past;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod view;
-mod window;
 
-pub(crate) use deed::{Calls, Deed, Marker, Party, Refusal, Scene};
-pub(crate) use letter::Letter;
+pub(crate) use letter::{Letter, Place};
+pub(crate) use machine::{Calls, Deed, Marker, Post, Refusal, Scene};
 pub use media::{BoundedText, CANDIDATE_BYTES, MID_BYTES, MediaSignal, SDP_BYTES};
+pub(crate) use stage::Party;
 pub use view::{CallEnd, CallStage, CallView};
 
 use minicbor::{Decode, Encode};

@@ -1,8 +1,8 @@
 //! What a conversation understands of content.
 
 use super::{
-    CallLine, ContentError, Disposition, Emoji, Extensions, MessageId, MimiContent, NestedPart, Part,
-    RoomUri, Semantics, UserUri,
+    CallLine, ContentError, Disposition, Emoji, Extensions, MessageId, MimiContent, NestedPart,
+    Part, RoomUri, Semantics, UserUri,
 };
 use roost_wire::{DisplayName, limit};
 

@@ -169,7 +169,8 @@ impl Core {
             .values()
             .flat_map(|conversation| conversation.typing.values().copied());
         if self.net.wanted == Wanted::Off && self.joining.is_none() && self.linking.is_none() {
-            return typing.filter(|moment| *moment > now).min();
+            let waits = typing.chain(self.calls.deadline());
+            return waits.filter(|moment| *moment > now).min();
         }
         let intents = self.intents.values().map(|intent| intent.not_before);
         let updates = self
@@ -179,6 +180,7 @@ impl Core {
         let later = intents.chain(updates).map(|time| self.net.moment_of(time));
         later
             .chain(typing)
+            .chain(self.calls.deadline())
             .chain(self.net.next_try(now))
             .chain((self.net.wanted == Wanted::Live).then(|| self.people_again_at()))
             .chain(self.net.socket.ack_at())

@@ -334,6 +334,7 @@ impl Core {
             return;
         };
         self.purge_if_revoked(group, &leaves, turn);
+        self.check_call(group, &leaves, turn);
         let admins = self.admins_of(group);
         let mut members: BTreeMap<AccountId, MemberRecord> = BTreeMap::new();
         for leaf in &leaves {

@@ -76,7 +76,7 @@ impl Core {
 /// Whether an item changes what is there, so that only the change would show its failure.
 const fn is_change(item: &Item) -> bool {
     match item {
-        Item::Text { .. } | Item::Unknown => false,
+        Item::Text { .. } | Item::Call(_) | Item::Unknown => false,
         Item::Reaction { .. }
         | Item::Unreact { .. }
         | Item::Edit { .. }

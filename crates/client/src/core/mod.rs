@@ -6,6 +6,7 @@
 
 mod account;
 mod believe;
+mod call;
 mod commit;
 mod conversation;
 mod derive;
@@ -37,6 +38,7 @@ mod wish;
 pub use open::OpenError;
 pub use setup::CUT_LINK;
 
+use crate::call::{Calls, Marker};
 use crate::group::Mls;
 use crate::identity::Identity;
 use crate::port::{Dice, Effect, Input, Moment, Step};
@@ -72,6 +74,9 @@ pub struct Core {
     intents: BTreeMap<(GroupId, u64), IntentRecord>,
     threads: BTreeMap<GroupId, Thread>,
     troubles: Troubles,
+    calls: Calls,
+    /// Of the call that this device makes, or has made when it crashed.
+    call_marker: Option<Marker>,
 }
 
 impl Core {
@@ -96,6 +101,7 @@ impl Core {
                 self.on_timeline(group, rows, more, &mut turn);
             }
         }
+        self.pump_calls(&mut turn);
         self.pump(&mut turn);
         self.finish(turn)
     }

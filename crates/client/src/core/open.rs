@@ -17,6 +17,7 @@ const LINKING: &[u8] = b"linking";
 const SESSION: &[u8] = b"session";
 const REVOKING: &[u8] = b"revoking";
 const INVITES: &[u8] = b"invites";
+const CALL: &[u8] = b"call";
 
 /// Why storage could not be opened. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +105,13 @@ impl Core {
         }
     }
 
+    pub(super) fn store_call_marker(&mut self) {
+        match &self.call_marker {
+            Some(marker) => self.vault.put(Table::State, CALL.to_vec(), marker),
+            None => self.vault.delete(Table::State, CALL.to_vec()),
+        }
+    }
+
     pub(super) fn store_session(&mut self) {
         self.vault
             .put(Table::State, SESSION.to_vec(), &self.session);
@@ -139,6 +147,7 @@ impl Core {
         put_state(REDEEMING, self.redeeming.as_ref(), vault);
         put_state(LINKING, self.linking.as_ref(), vault);
         put_state(REVOKING, self.revoking.as_ref(), vault);
+        put_state(CALL, self.call_marker.as_ref(), vault);
         let invites = Some(&self.invites).filter(|invites| !invites.is_empty());
         put_state(INVITES, invites, vault);
         let session = Some(&self.session).filter(|_| self.me.is_some());
@@ -173,6 +182,7 @@ impl Core {
             LINKING => self.linking = Some(read(row)?),
             SESSION => self.session = read(row)?,
             INVITES => self.invites = read(row)?,
+            CALL => self.call_marker = Some(read(row)?),
             REVOKING => self.revoking = Some(read(row)?),
             _ => {}
         }

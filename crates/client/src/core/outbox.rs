@@ -72,9 +72,19 @@ impl Core {
         if shows(item) {
             self.append(group, TimelineRecord::Sending { id, time, content });
         }
-        if let (Item::Text { text, .. }, Some(me)) = (item, &self.me) {
+        let text = match item {
+            Item::Text { text, .. } => Some(text.clone()),
+            Item::Call(line) => Some(line.summary(true)),
+            Item::Reaction { .. }
+            | Item::Unreact { .. }
+            | Item::Edit { .. }
+            | Item::Delete { .. }
+            | Item::RoomName { .. }
+            | Item::Unknown => None,
+        };
+        if let (Some(text), Some(me)) = (text, &self.me) {
             let me = me.account;
-            self.set_preview(group, Some(me), text, time);
+            self.set_preview(group, Some(me), &text, time);
             turn.notify(Notice::ConversationsChanged);
         }
         Some(id)

@@ -208,11 +208,7 @@ impl Core {
             key: person.key,
             is_me: self.is_me(&account),
             is_admin: person.is_admin,
-            trust: match (person.changed, person.by_link) {
-                (true, _) => Trust::KeyChanged,
-                (false, true) => Trust::VerifiedByLink,
-                (false, false) => Trust::FirstSight,
-            },
+            trust: trust_in(person),
             looks_like: looks_like.copied(),
             direct: self.direct_with(&account),
         }
@@ -264,6 +260,15 @@ impl Core {
         let others = members.filter(|member| !member.is_me).take(TITLE_NAMES);
         let names: Vec<_> = others.map(|member| member.name.to_string()).collect();
         names.join(", ")
+    }
+}
+
+/// How well somebody's key is known.
+pub(super) fn trust_in(person: &PersonRecord) -> Trust {
+    match (person.changed, person.by_link) {
+        (true, _) => Trust::KeyChanged,
+        (false, true) => Trust::VerifiedByLink,
+        (false, false) => Trust::FirstSight,
     }
 }
 

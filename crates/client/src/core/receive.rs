@@ -190,17 +190,19 @@ impl Core {
                 content,
             },
         );
-        let text = match item {
-            Item::Text { text, .. } => text,
-            Item::Unknown => "…",
+        let is_mine = self.is_me(&sender);
+        let (text, is_news) = match item {
+            Item::Text { text, .. } => (text.clone(), true),
+            Item::Call(line) => (line.summary(is_mine), line.is_missed()),
+            Item::Unknown => ("…".to_owned(), true),
             Item::Reaction { .. }
             | Item::Unreact { .. }
             | Item::Edit { .. }
             | Item::Delete { .. }
             | Item::RoomName { .. } => return,
         };
-        self.set_preview(group, Some(sender), text, entry.time);
-        if !self.is_me(&sender) {
+        self.set_preview(group, Some(sender), &text, entry.time);
+        if !is_mine && is_news {
             if let Some(conversation) = self.conversations.get_mut(group) {
                 conversation.count_unread(entry.seq);
                 conversation.typing.remove(&sender);

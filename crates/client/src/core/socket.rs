@@ -234,6 +234,7 @@ impl Core {
                 self.net.answered();
                 self.net.set_time(time, turn.now);
                 self.check_incarnation(incarnation, turn);
+                self.calls.hasten(turn.now);
                 turn.notify(Notice::ConnectionChanged);
             }
             ServerFrame::Result { request, outcome } => self.on_result(request, outcome, turn),

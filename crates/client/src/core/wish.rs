@@ -63,6 +63,15 @@ impl Core {
             Command::RequestLink { origin } => self.request_link(&origin, turn),
             Command::GrantLink { request } => self.grant_link(&request, turn),
             Command::AcceptLink { grant } => self.accept_link(&grant, turn),
+            Command::RingHere(is_ready) => self.calls.ring_here(is_ready),
+            Command::StartCall { group, video } => self.start_call(&group, video, turn),
+            Command::AcceptCall { call, video } => self.accept_call(call, video, turn),
+            Command::DeclineCall { call } => self.decline_call(call, turn),
+            Command::HangUp { call } => self.calls.hang_up(call, turn.now),
+            Command::CallSignal { call, signal } => self.calls.signal(call, signal, turn.now),
+            Command::CallConnected { call } => self.calls.connected(call, turn.now),
+            Command::CallLost { call } => self.calls.lost(call, turn.now),
+            Command::DismissCall => self.calls.dismiss(),
             Command::Connect => self.connect(Wanted::Live, turn),
             Command::Disconnect => self.disconnect(turn),
             Command::SyncOnce => self.connect(Wanted::Once, turn),
@@ -119,6 +128,8 @@ impl Core {
     fn edit(&mut self, group: &GroupId, target: MessageId, text: String, turn: &mut Turn<'_>) {
         if text.trim().is_empty() {
             turn.refuse("There is nothing to send.");
+        } else if self.is_call(group, &target) {
+            turn.refuse("The line of a call cannot be changed.");
         } else if self.is_mine(group, &target, turn) {
             self.queue(group, &Item::Edit { target, text }, turn);
         }
@@ -128,6 +139,12 @@ impl Core {
         if self.is_mine(group, &target, turn) {
             self.queue(group, &Item::Delete { target }, turn);
         }
+    }
+
+    fn is_call(&self, group: &GroupId, message: &MessageId) -> bool {
+        let thread = self.threads.get(group);
+        let message = thread.and_then(|thread| thread.message(message));
+        message.is_some_and(|message| message.call.is_some())
     }
 
     fn is_mine(&self, group: &GroupId, message: &MessageId, turn: &mut Turn<'_>) -> bool {

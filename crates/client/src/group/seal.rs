@@ -210,38 +210,50 @@ pub(crate) struct Signal {
 }
 
 impl SignalKey {
-    /// AES-256-GCM under a random nonce; bound to group, epoch, sender and kind.
-    pub(crate) fn seal(&self, group: &GroupId, signal: Signal, dice: &mut dyn Dice) -> Vec<u8> {
+    /// AES-256-GCM under a random nonce; bound to group, epoch, sender and kind. Every member has
+    /// this key: what must be of one device carries its signature inside.
+    pub(crate) fn seal(
+        &self,
+        group: &GroupId,
+        signal: Signal,
+        content: &[u8],
+        dice: &mut dyn Dice,
+    ) -> Vec<u8> {
         let mut nonce = [0; 12];
         dice.fill(&mut nonce);
         let header = self.header(signal);
         let payload = Payload {
-            msg: b"",
+            msg: content,
             aad: &authenticated(group, &header),
         };
         let sealed = Aes256Gcm::new((&*self.key).into()).encrypt(&Nonce::from(nonce), payload);
-        // Encrypting nothing cannot exceed the cipher's limits.
+        // What fits a signal cannot exceed the cipher's limits.
         let sealed = sealed.unwrap_or_default();
         [&header[..], &nonce, &sealed].concat()
     }
 
     /// # Errors
     /// Refuses what was not sealed with this key for this group.
-    pub(crate) fn open(&self, group: &GroupId, bytes: &[u8]) -> Result<Signal, Malformed> {
+    pub(crate) fn open(
+        &self,
+        group: &GroupId,
+        bytes: &[u8],
+    ) -> Result<(Signal, Vec<u8>), Malformed> {
         let (header, rest) = bytes.split_first_chunk::<13>().ok_or(WHAT)?;
         let (nonce, sealed) = rest.split_first_chunk::<12>().ok_or(WHAT)?;
         let payload = Payload {
             msg: sealed,
             aad: &authenticated(group, header),
         };
-        Aes256Gcm::new((&*self.key).into())
+        let content = Aes256Gcm::new((&*self.key).into())
             .decrypt(&Nonce::from(*nonce), payload)
             .map_err(|_| WHAT)?;
         let [_, _, _, _, _, _, _, _, a, b, c, d, kind] = *header;
-        Ok(Signal {
+        let signal = Signal {
             sender: u32::from_be_bytes([a, b, c, d]),
             kind,
-        })
+        };
+        Ok((signal, content))
     }
 
     fn header(&self, signal: Signal) -> [u8; 13] {

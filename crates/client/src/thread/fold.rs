@@ -1,6 +1,6 @@
 //! From rows to messages: who said what, and what became of it.
 
-use crate::content::{Item, MessageId, MimiContent};
+use crate::content::{CallLine, Item, MessageId, MimiContent};
 use crate::record::{EventRecord, TimelineRecord};
 use crate::view::{EventKind, EventView, MessageView, ThreadItem};
 use roost_wire::{AccountId, Seconds, Seq};
@@ -15,6 +15,8 @@ pub(super) struct Message {
     pub time: Seconds,
     pub text: String,
     pub reply_to: Option<MessageId>,
+    /// A call that the sender made.
+    pub call: Option<CallLine>,
     pub edited: bool,
     pub deleted: bool,
     pub unknown: bool,
@@ -175,6 +177,7 @@ impl Folded {
             time,
             text: String::new(),
             reply_to: None,
+            call: None,
             edited: false,
             deleted: false,
             unknown: false,
@@ -186,6 +189,10 @@ impl Folded {
             Item::Text { text, reply_to } => {
                 message.text = text;
                 message.reply_to = reply_to;
+                self.place(message);
+            }
+            Item::Call(line) => {
+                message.call = Some(line);
                 self.place(message);
             }
             Item::Unknown => {
@@ -293,13 +300,14 @@ impl Folded {
             .filter(|replacement| !self.failed.contains(&replacement.id));
         for replacement in own.cloned().collect::<Vec<_>>() {
             match replacement.text {
-                Some(text) if !message.deleted => {
+                Some(text) if !message.deleted && message.call.is_none() => {
                     message.text = text;
                     message.edited = true;
                 }
                 Some(_) => {}
                 None => {
                     message.text = String::new();
+                    message.call = None;
                     message.deleted = true;
                 }
             }
