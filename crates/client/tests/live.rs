@@ -19,7 +19,7 @@ use roost_wire::{ErrorCode, GroupId};
 fn messages_flow_over_the_socket_and_show_as_delivered() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    go_live(&mut world);
+    world.go_live();
 
     world.say(0, group, "one");
     world.say(0, group, "two");
@@ -39,7 +39,7 @@ fn messages_flow_over_the_socket_and_show_as_delivered() {
 #[test]
 fn a_new_conversation_reaches_somebody_who_is_online() {
     let mut world = World::with(&["Ada", "Ben"]);
-    go_live(&mut world);
+    world.go_live();
     let ben = world.people[1].account();
 
     world.tell(0, Command::StartDirect(ben));
@@ -57,7 +57,7 @@ fn a_new_conversation_reaches_somebody_who_is_online() {
 fn typing_shows_for_a_few_seconds_only_to_the_others() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    go_live(&mut world);
+    world.go_live();
     let ada = world.people[0].account();
 
     world.tell(0, Command::Typing(group));
@@ -95,7 +95,7 @@ fn typing_shows_for_a_few_seconds_only_to_the_others() {
 fn what_is_written_without_a_connection_is_sent_in_order_later() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    go_live(&mut world);
+    world.go_live();
     world.people[0].offline = true;
     world.drop_socket(0);
 
@@ -268,7 +268,7 @@ fn every_refusal_of_the_server_is_survived() {
 fn a_refused_message_fails_visibly_and_is_sent_when_retried() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    go_live(&mut world);
+    world.go_live();
     world.drop_socket(0);
     world.tell(0, Command::Disconnect);
     world.tell(0, Command::SyncOnce);
@@ -291,7 +291,7 @@ fn a_refused_message_fails_visibly_and_is_sent_when_retried() {
 fn messages_behind_a_refused_one_follow_it_in_order() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    go_live(&mut world);
+    world.go_live();
     world.relay.refuse_submit = Some(ErrorCode::TooMany);
 
     for text in ["one", "two", "three"] {
@@ -310,7 +310,7 @@ fn messages_behind_a_refused_one_follow_it_in_order() {
 fn what_waits_behind_a_stale_message_is_encrypted_for_whoever_came_meanwhile() {
     let mut world = World::with(&["Ada", "Ben", "Cem"]);
     let group = world.group(0, "Hikers", &[1]);
-    go_live(&mut world);
+    world.go_live();
     for text in ["one", "two", "three"] {
         world.say(0, group, text);
     }
@@ -336,7 +336,7 @@ fn what_waits_behind_a_stale_message_is_encrypted_for_whoever_came_meanwhile() {
 fn a_sync_that_is_asked_for_on_a_lasting_connection_ends_too() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    go_live(&mut world);
+    world.go_live();
     world.say(1, group, "before");
     world.people[0].notices.clear();
 
@@ -355,7 +355,7 @@ fn a_sync_that_is_asked_for_on_a_lasting_connection_ends_too() {
 fn a_sync_on_a_lasting_connection_that_breaks_ends_and_the_connection_comes_back() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    go_live(&mut world);
+    world.go_live();
     world.people[0].offline = true;
     world.drop_socket(0);
     world.people[0].notices.clear();
@@ -413,7 +413,7 @@ fn whoever_wants_a_connection_does_not_trust_a_silent_one() {
 #[test]
 fn a_quiet_line_stays() {
     let mut world = World::with(&["Ada"]);
-    go_live(&mut world);
+    world.go_live();
     let changes = |world: &World| {
         let notices = world.people[0].notices.iter();
         let changed = |notice: &&Notice| **notice == Notice::ConnectionChanged;
@@ -452,13 +452,6 @@ fn settled(world: &World, at: usize) -> usize {
     notices.filter(|notice| **notice == Notice::Settled).count()
 }
 
-fn go_live(world: &mut World) {
-    for at in 0..world.people.len() {
-        world.tell(at, Command::Connect);
-    }
-    world.run();
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -493,7 +486,7 @@ proptest! {
 fn no_damaged_answer_or_frame_panics_a_core_that_is_in_use() {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    go_live(&mut world);
+    world.go_live();
     world.damage = Some(5);
 
     for round in 0..30 {

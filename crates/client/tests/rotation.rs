@@ -151,16 +151,7 @@ fn a_revoked_device_that_the_server_lets_in_again_is_refused_by_the_members() {
 fn with_phone() -> (World, GroupId, usize) {
     let mut world = World::with(&["Ada", "Ben"]);
     let group = world.direct(0, 1);
-    let phone = world.device();
-    let origin = "https://relay:8443".to_owned();
-    world.tell(phone, Command::RequestLink { origin });
-    let request = link_text(&world, phone);
-    world.tell(0, Command::GrantLink { request });
-    let grant = link_text(&world, 0);
-    world.tell(phone, Command::AcceptLink { grant });
-    world.run();
-    world.settle();
-    world.settle();
+    let phone = world.link(0);
     assert_eq!(world.relay.roster(&group).len(), 3);
     (world, group, phone)
 }
@@ -176,13 +167,4 @@ fn shows_key_change(world: &mut World, at: usize, group: GroupId) -> bool {
         ThreadItem::Event(event) => matches!(event.kind, EventKind::KeyChanged { .. }),
         ThreadItem::Message(_) => false,
     })
-}
-
-fn link_text(world: &World, at: usize) -> String {
-    let mut notices = world.people[at].notices.iter().rev();
-    let text = notices.find_map(|notice| match notice {
-        Notice::LinkRequest { text } | Notice::LinkGrant { text } => Some(text.clone()),
-        _ => None,
-    });
-    text.expect("a text to carry over")
 }

@@ -37,6 +37,15 @@ struct Invite {
     inviter: Option<AccountId>,
 }
 
+/// What becomes of droppable signals, each in percent; the dice are the relay's.
+#[derive(Clone, Copy, Default)]
+pub struct SignalFaults {
+    pub lost: u64,
+    pub doubled: u64,
+    /// Overtaken by what comes after it.
+    pub reordered: u64,
+}
+
 /// All of the server's state.
 #[derive(Clone)]
 pub struct Relay {
@@ -77,6 +86,12 @@ pub struct Relay {
     states: BTreeMap<DeviceId, StateCounter>,
     /// Frames for devices with a socket.
     pub sockets: BTreeMap<DeviceId, Vec<ServerFrame>>,
+    pub signal_faults: SignalFaults,
+    /// Held back until the next one to the same device.
+    held_signals: BTreeMap<DeviceId, ServerFrame>,
+    pub dice: u64,
+    /// Every droppable signal that was sent: the server may play it again.
+    pub signals: Vec<(DeviceId, ServerFrame)>,
 }
 
 type Answer = Result<Vec<u8>, ApiError>;
@@ -123,6 +138,10 @@ impl Relay {
             inboxes: BTreeMap::new(),
             states: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            signal_faults: SignalFaults::default(),
+            held_signals: BTreeMap::new(),
+            dice: 1,
+            signals: Vec::new(),
         }
     }
 
@@ -731,12 +750,9 @@ impl Relay {
                 }
             }
             ClientFrame::Ephemeral { group, sealed } => {
-                for (device, frames) in &mut self.sockets {
-                    if *device != from {
-                        let sealed = sealed.clone();
-                        frames.push(ServerFrame::Ephemeral { group, sealed });
-                    }
-                }
+                let frame = ServerFrame::Ephemeral { group, sealed };
+                self.signals.push((from, frame.clone()));
+                self.pass_on(from, &frame);
             }
             ClientFrame::Credit { .. } => {}
             ClientFrame::Ping => self.sockets.get_mut(&from).unwrap().push(ServerFrame::Pong),
@@ -746,6 +762,44 @@ impl Relay {
                 self.sockets.get_mut(&from).unwrap().extend(frames);
             }
         }
+    }
+
+    /// Hands a signal to the other devices, with faults.
+    fn pass_on(&mut self, from: DeviceId, frame: &ServerFrame) {
+        let others = self.sockets.keys().filter(|device| **device != from);
+        let others: Vec<DeviceId> = others.copied().collect();
+        for device in others {
+            let faults = self.signal_faults;
+            if self.roll() < faults.lost {
+                continue;
+            }
+            let before = self.held_signals.remove(&device);
+            if self.roll() < faults.reordered {
+                self.held_signals.insert(device, frame.clone());
+            } else {
+                self.push_signal(device, frame);
+            }
+            if self.roll() < faults.doubled {
+                self.push_signal(device, frame);
+            }
+            if let Some(before) = before {
+                self.push_signal(device, &before);
+            }
+        }
+    }
+
+    pub fn push_signal(&mut self, to: DeviceId, frame: &ServerFrame) {
+        if let Some(frames) = self.sockets.get_mut(&to) {
+            frames.push(frame.clone());
+        }
+    }
+
+    /// 0 to 99.
+    fn roll(&mut self) -> u64 {
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 7;
+        self.dice ^= self.dice << 17;
+        (self.dice >> 32) % 100
     }
 
     /// A message on a socket: none overtakes a refused one.

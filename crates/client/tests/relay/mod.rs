@@ -5,4 +5,5 @@
 mod machine;
 mod person;
 
+pub use machine::SignalFaults;
 pub use person::World;

@@ -327,14 +327,31 @@ impl World {
         panic!("the world does not come to rest");
     }
 
-    /// Moves on to the next wake-up within 20 seconds.
-    fn pass_time(&mut self) -> bool {
-        let soon = self.now.plus_millis(20_000);
-        let wakes = self.people.iter().filter_map(|person| person.wake);
-        let Some(next) = wakes.filter(|at| *at <= soon).min() else {
-            return false;
-        };
-        self.now = self.now.max(next);
+    /// Connects everybody, for good.
+    pub fn go_live(&mut self) {
+        for at in 0..self.people.len() {
+            self.tell(at, Command::Connect);
+        }
+        self.run();
+    }
+
+    /// Lets time pass to the millisecond: what is due happens in its order.
+    pub fn live_for(&mut self, millis: u64) {
+        let until = self.now.plus_millis(millis);
+        loop {
+            self.run_without_time();
+            let wakes = self.people.iter().filter_map(|person| person.wake);
+            let Some(next) = wakes.min().filter(|at| *at <= until) else {
+                break;
+            };
+            self.wake_at(next);
+        }
+        self.now = until;
+        self.relay.now = self.relay.now.max(self.now.seconds());
+    }
+
+    fn wake_at(&mut self, at: Moment) {
+        self.now = self.now.max(at);
         self.relay.now = self.relay.now.max(self.now.seconds());
         for person in &mut self.people {
             if person.wake.is_some_and(|at| at <= self.now) {
@@ -342,6 +359,40 @@ impl World {
                 person.feed(Input::Tick, self.now);
             }
         }
+    }
+
+    /// A further device of somebody's account.
+    pub fn link(&mut self, of: usize) -> usize {
+        let device = self.device();
+        let origin = "https://relay:8443".to_owned();
+        self.tell(device, Command::RequestLink { origin });
+        let request = self.link_text(device);
+        self.tell(of, Command::GrantLink { request });
+        let grant = self.link_text(of);
+        self.tell(device, Command::AcceptLink { grant });
+        self.run();
+        self.settle();
+        self.settle();
+        device
+    }
+
+    fn link_text(&self, at: usize) -> String {
+        let mut notices = self.people[at].notices.iter().rev();
+        let text = notices.find_map(|notice| match notice {
+            Notice::LinkRequest { text } | Notice::LinkGrant { text } => Some(text.clone()),
+            _ => None,
+        });
+        text.expect("a text to carry over")
+    }
+
+    /// Moves on to the next wake-up within 20 seconds.
+    fn pass_time(&mut self) -> bool {
+        let soon = self.now.plus_millis(20_000);
+        let wakes = self.people.iter().filter_map(|person| person.wake);
+        let Some(next) = wakes.filter(|at| *at <= soon).min() else {
+            return false;
+        };
+        self.wake_at(next);
         true
     }
 
