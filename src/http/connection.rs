@@ -27,6 +27,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const SUBMITS_MAX: usize = 64;
 /// Droppable signals a device may send a second, sustained.
 const SIGNALS_PER_SECOND: u32 = 10;
+/// What they may weigh, sustained: a call is set up with a few of the longest.
+const SIGNALS_KIB_PER_SECOND: u32 = 32;
+const KIB: usize = 1024;
 /// A connection that has not said hello by then is closed.
 const GREETING_MS: u64 = 10_000;
 
@@ -279,16 +282,27 @@ impl Connection {
     }
 
     async fn signal(&self, group: GroupId, sealed: Blob<{ limit::EPHEMERAL_BYTES }>, now: Moment) {
-        let device = self.caller.device;
-        let rate = self
-            .app
-            .rates
-            .device(Kind::Ephemeral, device, SIGNALS_PER_SECOND, now);
-        if rate.is_ok()
+        if self.may_signal(sealed.as_bytes().len(), now)
             && let Ok(delivery) = self.app.groups.signal(&self.caller, group, sealed).await
         {
             self.app.deliver(vec![delivery]);
         }
+    }
+
+    fn may_signal(&self, length_bytes: usize, now: Moment) -> bool {
+        let (rates, device) = (&self.app.rates, self.caller.device);
+        let length = u32::try_from(length_bytes.div_ceil(KIB)).unwrap_or(u32::MAX);
+        let count = rates.device(Kind::Ephemeral, device, SIGNALS_PER_SECOND, now);
+        count.is_ok()
+            && rates
+                .device_many(
+                    Kind::EphemeralKib,
+                    device,
+                    length,
+                    SIGNALS_KIB_PER_SECOND,
+                    now,
+                )
+                .is_ok()
     }
 
     async fn is_current(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Owns the shapes scripts rely on. Text from others never reaches a terminal with control
 //! characters in it.
 
+use roost_client::content::{CallLine, CallOutcome};
 use roost_client::view::{
     ConversationKind, ConversationState, ConversationView, DeviceView, EventKind, EventView,
     MemberView, MessageState, MessageView, PersonView, Trust,
@@ -270,10 +271,23 @@ fn message_object(core: &Core, message: &MessageView) -> Value {
         "edited": message.edited,
         "deleted": message.deleted,
         "unknown": message.unknown,
+        "call": message.call.as_ref().map(call_object),
         "state": state,
         "reason": reason,
         "time": message.time.get(),
     })
+}
+
+/// A call that the message's sender made.
+fn call_object(call: &CallLine) -> Value {
+    let (outcome, seconds) = match call.outcome {
+        CallOutcome::Talked { seconds } => ("talked", seconds),
+        CallOutcome::Missed => ("missed", None),
+        CallOutcome::Declined => ("declined", None),
+        CallOutcome::Busy => ("busy", None),
+        CallOutcome::Failed => ("failed", None),
+    };
+    json!({ "video": call.video, "outcome": outcome, "seconds": seconds })
 }
 
 #[must_use]

@@ -86,8 +86,10 @@ pub enum Kind {
     Request,
     /// Bodies that are let in before they are read.
     Upload,
-    /// Typing and the like.
+    /// Droppable signals.
     Ephemeral,
+    /// Their length, in KiB.
+    EphemeralKib,
 }
 
 /// Thousandths of a request, and when they were counted.
@@ -116,6 +118,17 @@ impl<K: Ord> Table<K> {
 
     /// Counts one request; none if there is no bucket for it and no room for one.
     fn take(&mut self, who: K, per_second: u32, now: Moment) -> Option<Result<(), u32>> {
+        self.take_many(who, 1, per_second, now)
+    }
+
+    /// As `take`, for something that counts so often.
+    fn take_many(
+        &mut self,
+        who: K,
+        count: u32,
+        per_second: u32,
+        now: Moment,
+    ) -> Option<Result<(), u32>> {
         if self.buckets.len() >= self.max && !self.buckets.contains_key(&who) {
             self.sweep(now);
             if self.buckets.len() >= self.max {
@@ -132,7 +145,8 @@ impl<K: Ord> Table<K> {
             .saturating_mul(u64::from(per_second));
         bucket.millis_left = bucket.millis_left.saturating_add(earned).min(full);
         bucket.at = now;
-        let left = bucket.millis_left.checked_sub(MILLI);
+        let cost = u64::from(count).saturating_mul(MILLI);
+        let left = bucket.millis_left.checked_sub(cost);
         bucket.millis_left = left.unwrap_or(bucket.millis_left);
         Some(left.map(|_| ()).ok_or(1))
     }
@@ -197,11 +211,26 @@ impl Rates {
         per_second: u32,
         now: Moment,
     ) -> Result<(), u32> {
+        self.device_many(kind, device, 1, per_second, now)
+    }
+
+    /// Counts something of a device so often; the seconds to wait if it is too much.
+    ///
+    /// # Errors
+    /// Seconds to wait; nothing is counted then.
+    pub fn device_many(
+        &self,
+        kind: Kind,
+        device: DeviceId,
+        count: u32,
+        per_second: u32,
+        now: Moment,
+    ) -> Result<(), u32> {
         if per_second == 0 {
             return Ok(());
         }
         let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = devices.take((kind, device), per_second, now);
+        let taken = devices.take_many((kind, device), count, per_second, now);
         taken.unwrap_or(Err(1))
     }
 
@@ -239,6 +268,20 @@ mod tests {
         assert!(rates.address(from, 2, start).is_err());
         assert!(rates.address(from, 2, start.plus_millis(500)).is_ok());
         assert!(rates.address(from, 2, start.plus_millis(500)).is_err());
+    }
+
+    #[test]
+    fn what_counts_often_uses_up_a_burst_sooner() {
+        let rates = Rates::default();
+        let (device, start) = (DeviceId::new([1; 16]), Moment::from_millis(1_000_000));
+        let take = |count, now| rates.device_many(Kind::EphemeralKib, device, count, 32, now);
+
+        let taken = (0..100).filter(|_| take(24, start).is_ok()).count();
+
+        assert_eq!(taken, 13);
+        assert!(take(8, start).is_ok());
+        assert!(take(1, start).is_err());
+        assert!(take(32, start.plus_millis(1_000)).is_ok());
     }
 
     #[test]

@@ -615,6 +615,28 @@ fn who_asks_to_leave_is_removed_by_another() {
 }
 
 #[test]
+fn droppable_signals_are_limited_by_their_length_too() {
+    let (home, [ada, ben, _], [ada_in, ..]) = three();
+    let group = ada_in.id;
+    let [mut from, mut to] = [&ada, &ben].map(|person| person.connect(&home, &[(group, 1)]));
+    for line in [&mut from, &mut to] {
+        line.frames(&home);
+    }
+    let signal = |bytes: usize| ClientFrame::Ephemeral {
+        group,
+        sealed: Blob::new(vec![1; bytes]).unwrap(),
+    };
+
+    for _ in 0..40 {
+        from.send(&home, &signal(limit::EPHEMERAL_BYTES));
+    }
+    from.send(&home, &signal(300));
+
+    // Ten seconds' worth of 32 KiB, and what is left of it for a short one.
+    assert_eq!(to.frames(&home).len(), 13 + 1);
+}
+
+#[test]
 fn droppable_signals_reach_members_who_are_there_and_nobody_else() {
     let (home, [ada, ben, _], [ada_in, ..]) = three();
     let stranger = home.person(7);

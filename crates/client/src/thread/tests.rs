@@ -1,5 +1,6 @@
 use super::*;
-use crate::content::{Item, MimiContent, RoomUri, UserUri};
+use crate::call::RingId;
+use crate::content::{CallLine, CallOutcome, Item, MimiContent, RoomUri, UserUri};
 use crate::record::EventRecord;
 use proptest::prelude::*;
 use roost_wire::{GroupId, Seconds, ServerId};
@@ -63,6 +64,53 @@ fn a_failed_message_says_why_until_it_is_retried() {
     thread.append(2, TimelineRecord::Retried(id));
     thread.refresh();
     assert_eq!(thread.message(&id).unwrap().state, MessageState::Sending);
+}
+
+#[test]
+fn a_call_is_one_of_whoever_wrote_it_down() {
+    let mut thread = Thread::new(ADA, Seq::NONE);
+    let (ring, outcome) = (RingId::new([5; 16]), CallOutcome::Missed);
+    let line = CallLine {
+        ring,
+        video: false,
+        outcome,
+    };
+    let call = item(Item::Call(line), 1);
+
+    // Ben says that there was a call: it can only be one of his.
+    thread.append(0, message(&call, 1, BEN));
+    thread.refresh();
+
+    let shown = thread.message(&id_of(&call)).unwrap();
+    assert_eq!((shown.sender, shown.mine), (BEN, false));
+    assert_eq!(shown.call, Some(line));
+    assert_eq!(shown.text, "Missed call");
+}
+
+#[test]
+fn the_line_of_a_call_can_be_deleted_but_not_edited() {
+    let mut thread = Thread::new(ADA, Seq::NONE);
+    let (ring, outcome) = (RingId::new([5; 16]), CallOutcome::Declined);
+    let line = CallLine {
+        ring,
+        video: true,
+        outcome,
+    };
+    let call = item(Item::Call(line), 1);
+    let target = id_of(&call);
+    let text = "We talked for hours".to_owned();
+
+    thread.append(0, message(&call, 1, BEN));
+    thread.append(1, message(&item(Item::Edit { target, text }, 2), 2, BEN));
+    thread.refresh();
+    let edited = thread.message(&target).unwrap().clone();
+    thread.append(2, message(&item(Item::Delete { target }, 3), 3, BEN));
+    thread.refresh();
+
+    assert_eq!(edited.text, "Video call, declined");
+    assert!(!edited.edited);
+    let deleted = thread.message(&target).unwrap();
+    assert!(deleted.deleted && deleted.call.is_none());
 }
 
 #[test]

@@ -193,6 +193,8 @@ impl App {
             | Notice::DevicesChanged
             | Notice::DeviceRevoked(_)
             | Notice::ConnectionChanged
+            | Notice::CallChanged
+            | Notice::CallSignal { .. }
             | Notice::Repairing { .. }
             | Notice::Settled => {}
         }

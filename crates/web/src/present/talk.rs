@@ -393,6 +393,7 @@ mod tests {
             sender,
             mine: sender == ME,
             text: "x".to_owned(),
+            call: None,
             reply_to: None,
             reactions: Vec::new(),
             state: MessageState::Received,
