@@ -6,6 +6,7 @@
  */
 
 import { arrange, byId, fill, script } from './patch.js';
+import * as call from './call.js';
 import * as keys from './keys.js';
 import * as talk from './talk.js';
 
@@ -42,6 +43,8 @@ const acts = {
   ready: () => { for (const button of document.querySelectorAll('[data-ready]')) /** @type {HTMLButtonElement} */ (button).disabled = false; },
   keep: () => { remember(); navigator.storage?.persist?.(); },
   newest: () => talk.toEnd(),
+  focus: (id) => byId(id)?.focus(),
+  call: call.act,
   reveal: (id) => { const element = byId(id); if (element) element.hidden = false; },
 };
 
@@ -55,6 +58,7 @@ const local = {
     acts.say(button.dataset.said ?? 'Copied');
     if (button.dataset.said) flash(button, button.dataset.said);
   },
+  ...call.local,
   share: (button) => navigator.share({ url: button.dataset.text }).catch(() => {}),
 };
 
@@ -69,11 +73,13 @@ function start() {
   worker.onerror = (event) => trouble('Roost could not start', 'The page did not load completely.', event.message);
   keys.start(tell);
   talk.start(tell);
+  call.start(tell);
   document.addEventListener('pointerdown', ({ pointerType }) => { isTouched = pointerType === 'touch'; }, true);
   document.addEventListener('keydown', () => { isTouched = false; }, true);
   document.addEventListener('click', onClick);
   document.addEventListener('submit', onSubmit);
   document.addEventListener('input', onInput);
+  document.addEventListener('change', onChange);
   document.addEventListener('cancel', onCancel, true);
   window.addEventListener('hashchange', route);
   window.addEventListener('popstate', route);
@@ -87,6 +93,7 @@ function show([fragments, lists, wishes]) {
   fragments.forEach(fill);
   lists.forEach(arrange);
   settle();
+  call.drawn();
   for (const [name, value] of wishes) acts[name]?.(value);
   for (const button of document.querySelectorAll('[data-local=share][hidden]')) {
     /** @type {HTMLElement} */ (button).hidden = !navigator.share;
@@ -144,6 +151,13 @@ function onInput(event) {
   if (field.id === 'text') return onText(/** @type {any} */ (field));
   if (field.dataset.input) tell(field.dataset.input, [['value', field.value]]);
   if (field.dataset.filter) filter(field.dataset.filter, field.value);
+}
+
+/** @param {Event} event */
+function onChange(event) {
+  const field = /** @type {HTMLInputElement | HTMLSelectElement} */ (event.target);
+  const { choose } = field.dataset;
+  if (choose) call.choose(choose, field.type === 'checkbox' ? String(/** @type {HTMLInputElement} */ (field).checked) : field.value);
 }
 
 /** @param {HTMLTextAreaElement} text */

@@ -73,7 +73,7 @@ export class Driver {
 
   /** @param {string} tab */
   detach(tab) {
-    this.#feed((roost) => roost.detach(tab), [tab, undefined]);
+    this.#feed((roost) => roost.detach(tab, now()), [tab, undefined]);
   }
 
   /**

@@ -1,5 +1,6 @@
 /**
- * The keyboard: arrows in lists, `r` replies, `+` reacts, Ctrl+K finds, Escape goes back.
+ * The keyboard: arrows in lists, `r` replies, `+` reacts, Ctrl+K finds, Escape goes back, Alt+C
+ * goes to a call, where `m` is the microphone, `v` the camera and `s` the screen.
  *
  * @module
  */
@@ -22,7 +23,9 @@ export function start(send) {
 function act(event, target) {
   const { key } = event;
   if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === 'k') return find();
+  if (event.altKey && key.toLowerCase() === 'c') return toCall();
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  if (target.closest('.call')) return inCall(key);
   if (key === 'Escape' && !document.querySelector('dialog[open]')) return back(target);
   if (target.closest('#find')) return inFind(key);
   if (target.closest('#rows')) return along(key, target, '#rows .row') || false;
@@ -31,6 +34,24 @@ function act(event, target) {
   if (target.id === 'text') return inComposer(event, /** @type {HTMLTextAreaElement} */ (target));
   const message = /** @type {HTMLElement | null} */ (target.closest('article[data-message]'));
   return message ? inMessage(key, target, message) : false;
+}
+
+/** To who calls, or to the call that one is in. */
+function toCall() {
+  const place = byId('ring-title') ?? byId('call-place');
+  place?.focus();
+  return !!place;
+}
+
+/** @param {string} key */
+function inCall(key) {
+  const buttons = /** @type {Record<string, string>} */ ({ m: 'call-mic', v: 'call-camera', s: 'call-screen' });
+  const button = /** @type {HTMLElement | null} */ (buttons[key] ? document.querySelector(`.call [data-local=${buttons[key]}]`) : null);
+  button?.click();
+  if (key !== 'Escape') return !!button;
+  tell('call-small', [['small', 'true']]);
+  byId('text')?.focus();
+  return true;
 }
 
 function find() {

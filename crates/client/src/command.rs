@@ -151,6 +151,9 @@ pub enum Command {
     },
     /// Forget a call that has ended.
     DismissCall,
+    /// Ask the server for a pass to its relay, as a call would: to look whether calls can work. Read
+    /// `Core::relays` after `Notice::CallChanged`.
+    AskRelays,
     /// Stay connected: sign in, open a socket, keep it open.
     Connect,
     /// Close the socket and send nothing more.

@@ -6,11 +6,13 @@
 
 use crate::app::{App, Arrival, Out, Turn};
 use crate::event::{Event, Fields};
-use crate::patch::{Act, Patch};
+use crate::patch::{Act, CallAct, Patch};
 use js_sys::{Array, BigInt, JsString, Uint8Array};
+use roost_client::call::MediaSignal;
 use roost_client::{
-    CallId, Core, Effect, HttpReply, Input, Moment, Row, Table, Unreachable, Write,
+    CallId, Command, Core, Effect, HttpReply, Input, Moment, Row, Table, Unreachable, Write,
 };
+use roost_wire::api::RelayPass;
 use roost_wire::{GroupId, Seconds};
 use wasm_bindgen::prelude::*;
 
@@ -68,8 +70,9 @@ impl Roost {
         let mut roost = Self {
             app: App::new(core, zone),
         };
+        roost.input(Input::Command(Command::RingHere(true)), now);
         if roost.app.needs_server() {
-            roost.input(Input::Command(roost_client::Command::Connect), now);
+            roost.input(Input::Command(Command::Connect), now);
         }
         Ok(roost)
     }
@@ -104,8 +107,12 @@ impl Roost {
         );
     }
 
-    pub fn detach(&mut self, tab: &str) {
-        self.app.detach(tab);
+    pub fn detach(&mut self, tab: &str, now: u64) {
+        let mut turn = Turn {
+            now: Moment::from_millis(now),
+            dice: &mut dice,
+        };
+        self.app.detach(tab, &mut turn);
     }
 
     /// Fields are pairs of texts.
@@ -166,7 +173,7 @@ impl Roost {
     /// The browser says that the network is back.
     pub fn connect(&mut self, now: u64) {
         if self.app.needs_server() {
-            self.input(Input::Command(roost_client::Command::Connect), now);
+            self.input(Input::Command(Command::Connect), now);
         }
     }
 
@@ -310,8 +317,71 @@ fn write_act(act: &Act) -> JsValue {
         Act::Keep => ("keep", JsValue::UNDEFINED),
         Act::Newest => ("newest", JsValue::UNDEFINED),
         Act::Reveal(id) => ("reveal", (*id).into()),
+        Act::Focus(id) => ("focus", (*id).into()),
+        Act::Call(act) => ("call", write_call(act)),
     };
     Array::of2(&name.into(), &value).into()
+}
+
+fn write_call(act: &CallAct) -> JsValue {
+    let parts: Vec<JsValue> = match act {
+        CallAct::Open { call, video } => {
+            vec!["open".into(), call.to_string().into(), (*video).into()]
+        }
+        CallAct::Connect {
+            call,
+            offers,
+            servers,
+        } => vec![
+            "connect".into(),
+            call.to_string().into(),
+            (*offers).into(),
+            servers.iter().map(write_servers).collect::<Array>().into(),
+        ],
+        CallAct::Signal { call, signal } => {
+            let mut parts = vec!["signal".into(), call.to_string().into()];
+            parts.extend(write_signal(signal));
+            parts
+        }
+        CallAct::Close { call, lingers } => {
+            vec!["close".into(), call.to_string().into(), (*lingers).into()]
+        }
+        CallAct::Examine { servers } => vec![
+            "examine".into(),
+            servers.iter().map(write_servers).collect::<Array>().into(),
+        ],
+        CallAct::Ring(tone) => vec!["ring".into(), (*tone).into()],
+    };
+    parts.into_iter().collect::<Array>().into()
+}
+
+/// `[urls, username, credential]`.
+fn write_servers(pass: &RelayPass) -> JsValue {
+    let urls: Array = pass.urls.as_slice().iter().map(JsValue::from).collect();
+    Array::of3(
+        &urls,
+        &pass.username.as_str().into(),
+        &pass.password.as_str().into(),
+    )
+    .into()
+}
+
+fn write_signal(signal: &MediaSignal) -> Vec<JsValue> {
+    match signal {
+        MediaSignal::Offer { sdp } => vec!["offer".into(), sdp.as_str().into()],
+        MediaSignal::Answer { sdp } => vec!["answer".into(), sdp.as_str().into()],
+        MediaSignal::Candidate {
+            candidate,
+            mid,
+            line,
+        } => vec![
+            "candidate".into(),
+            candidate.as_str().into(),
+            mid.as_ref().map_or("", |mid| mid.as_str()).into(),
+            line.unwrap_or_default().to_string().into(),
+        ],
+        MediaSignal::Restart => vec!["restart".into()],
+    }
 }
 
 fn bytes(bytes: &[u8]) -> JsValue {

@@ -2,6 +2,8 @@
 //!
 //! Owns the comparison with what the page shows already. Knows ids and markup, not their meaning.
 
+use roost_client::call::{MediaSignal, RingId};
+use roost_wire::api::RelayPass;
 use std::collections::BTreeMap;
 
 /// One thing for the page to do that is not markup.
@@ -32,6 +34,40 @@ pub enum Act {
     Newest,
     /// Show what this id names, which was hidden.
     Reveal(&'static str),
+    /// Let this have the keyboard.
+    Focus(&'static str),
+    Call(CallAct),
+}
+
+/// What the page does for a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallAct {
+    /// Microphone on, the camera if wanted.
+    Open {
+        call: RingId,
+        video: bool,
+    },
+    Connect {
+        call: RingId,
+        /// Whether this side makes the offers.
+        offers: bool,
+        servers: Option<RelayPass>,
+    },
+    Signal {
+        call: RingId,
+        signal: MediaSignal,
+    },
+    Close {
+        call: RingId,
+        /// Dismiss it after a moment.
+        lingers: bool,
+    },
+    /// Look whether calls can work.
+    Examine {
+        servers: Option<RelayPass>,
+    },
+    /// `in`, `out`, or silence.
+    Ring(&'static str),
 }
 
 /// New order of a list and the markup of its children that are new or changed.

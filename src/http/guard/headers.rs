@@ -8,33 +8,46 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use actix_web::{Error, body::MessageBody};
 
-/// Pages with the browser client: its own script and WASM, nothing else.
-pub const APP_POLICY: (HeaderName, &str) = (
-    CONTENT_SECURITY_POLICY,
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+/// What a page may do.
+#[derive(Clone, Copy)]
+pub struct PagePolicy {
+    /// Content-Security-Policy.
+    pub content: &'static str,
+    /// Permissions-Policy.
+    pub permissions: &'static str,
+}
+
+/// Pages with the browser client: its own script and WASM, nothing else; calls, if the person
+/// allows them.
+pub const APP_POLICY: PagePolicy = PagePolicy {
+    content: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
      img-src 'self' blob: data:; connect-src 'self'; worker-src 'self'; font-src 'self'; \
      manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types roost",
-);
+    permissions: "camera=(self), microphone=(self), display-capture=(self), geolocation=(), \
+                  payment=(), usb=()",
+};
 /// Pages without script.
-pub const PAGE_POLICY: (HeaderName, &str) = (
-    CONTENT_SECURITY_POLICY,
-    "default-src 'none'; script-src 'none'; style-src 'self'; img-src 'self' data:; \
+pub const PAGE_POLICY: PagePolicy = PagePolicy {
+    content: "default-src 'none'; script-src 'none'; style-src 'self'; img-src 'self' data:; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-);
+    permissions: NO_PERMISSIONS,
+};
 /// Static files; the worker runs under its own.
 pub const ASSET_POLICY: (HeaderName, &str) = (
     CONTENT_SECURITY_POLICY,
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; \
      frame-ancestors 'none'",
 );
+const NO_PERMISSIONS: &str =
+    "camera=(), microphone=(), display-capture=(), geolocation=(), payment=(), usb=()";
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 const YEAR: &str = "max-age=31536000";
 
 const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const EMBEDDER: HeaderName = HeaderName::from_static("cross-origin-embedder-policy");
 const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
+pub const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
 
 /// Adds to every answer what holds for all. `lasting` when the certificate is one that browsers
 /// trust by themselves: only then may they be told to insist on it.
@@ -60,10 +73,7 @@ pub async fn add<B: MessageBody>(
     set(OPENER, "same-origin");
     set(EMBEDDER, "require-corp");
     set(RESOURCE, "same-origin");
-    set(
-        PERMISSIONS,
-        "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-    );
+    set(PERMISSIONS, NO_PERMISSIONS);
     if lasting {
         set(STRICT_TRANSPORT_SECURITY, YEAR);
     }

@@ -7,8 +7,9 @@ pub mod invite;
 pub mod notice;
 
 use crate::http::assets::ASSET_SET;
+use crate::http::guard::headers::{PERMISSIONS, PagePolicy};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
@@ -38,15 +39,12 @@ pub trait Samples: Template + Sized {
     fn samples() -> Vec<Self>;
 }
 
-fn page(
-    status: StatusCode,
-    policy: (HeaderName, &'static str),
-    template: &impl Template,
-) -> HttpResponse {
+fn page(status: StatusCode, policy: PagePolicy, template: &impl Template) -> HttpResponse {
     match template.render() {
         Ok(html) => HttpResponse::build(status)
             .insert_header((CONTENT_TYPE, HTML))
-            .insert_header(policy)
+            .insert_header((CONTENT_SECURITY_POLICY, policy.content))
+            .insert_header((PERMISSIONS, policy.permissions))
             .body(web::Bytes::from(html)),
         Err(_) => HttpResponse::InternalServerError().finish(),
     }

@@ -38,7 +38,15 @@ impl Person {
     /// # Errors
     /// If the browser does not start.
     pub async fn at(station: &Station, name: &str) -> Result<Self> {
-        let driver = station.browser(name).await?;
+        Self::with(station, name, &[]).await
+    }
+
+    /// Somebody whose browser is started with further flags.
+    ///
+    /// # Errors
+    /// If the browser does not start.
+    pub async fn with(station: &Station, name: &str, flags: &[String]) -> Result<Self> {
+        let driver = station.browser(name, flags).await?;
         Ok(Self {
             name: name.to_owned(),
             driver,
@@ -469,7 +477,7 @@ impl Person {
         Ok(self.driver.find(By::Css(css)).await?)
     }
 
-    async fn until(&self, what: &str, script: &str, arguments: &[Value]) -> Result<()> {
+    pub(super) async fn until(&self, what: &str, script: &str, arguments: &[Value]) -> Result<()> {
         let wrapped = format!(
             "const look = function () {{ {script} }}; return look(...arguments) === true || null"
         );
@@ -478,11 +486,23 @@ impl Person {
 
     /// Looks again and again until the script finds something.
     async fn look_for(&self, what: &str, script: &str, arguments: &[Value]) -> Result<Value> {
+        self.look_until(what, script, arguments, |found| !found.is_null())
+            .await
+    }
+
+    /// Looks again and again until what the script finds is what is wanted.
+    pub(super) async fn look_until(
+        &self,
+        what: &str,
+        script: &str,
+        arguments: &[Value],
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         let since = now();
         loop {
             let found = self.driver.execute(script, arguments.to_vec()).await;
             if let Ok(found) = found
-                && !found.json().is_null()
+                && is_wanted(found.json())
             {
                 return Ok(found.json().clone());
             }

@@ -58,15 +58,18 @@ impl Station {
         })
     }
 
-    /// A browser with the profile of this name, which is made the first time.
+    /// A browser with the profile of this name, which is made the first time, and further flags.
     ///
     /// # Errors
     /// If the browser does not start.
-    pub async fn browser(&self, profile: &str) -> Result<WebDriver> {
+    pub async fn browser(&self, profile: &str, flags: &[String]) -> Result<WebDriver> {
         // The driver is spoken to in clear; its client wants a provider all the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut wanted = DesiredCapabilities::chrome();
         for flag in FLAGS {
+            wanted.add_arg(flag)?;
+        }
+        for flag in flags {
             wanted.add_arg(flag)?;
         }
         let folder = self.profile(profile);
@@ -77,6 +80,12 @@ impl Station {
             .connect()
             .await?;
         Ok(driver)
+    }
+
+    /// Its folder, which goes with it.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     fn profile(&self, name: &str) -> PathBuf {

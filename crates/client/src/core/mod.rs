@@ -24,6 +24,7 @@ mod outbox;
 mod people;
 mod read;
 mod receive;
+mod relays;
 mod repeat;
 mod revoke;
 mod rotation;
@@ -77,6 +78,7 @@ pub struct Core {
     calls: Calls,
     /// Of the call that this device makes, or has made when it crashed.
     call_marker: Option<Marker>,
+    relays: relays::Relays,
 }
 
 impl Core {
@@ -137,6 +139,7 @@ impl Core {
             self.pump_account(turn);
             self.pump_inbox(turn);
             self.pump_socket(turn);
+            self.pump_relays(turn);
             let groups: Vec<GroupId> = self.conversations.keys().copied().collect();
             for group in groups {
                 self.pump_conversation(&group, turn);

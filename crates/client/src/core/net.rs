@@ -52,6 +52,7 @@ pub(super) enum Call {
     Leave(GroupId),
     Message(GroupId, u64),
     Verdict(GroupId, Seq),
+    RelayPass,
 }
 
 /// How much connection is wanted.
@@ -355,6 +356,7 @@ impl Core {
                 let taken = read::<api::ReportVerdict>(body)?;
                 self.on_verdict_taken(group, *seq, taken, turn);
             }
+            Call::RelayPass => self.on_relay_pass(read::<api::AskRelayPass>(body)?, turn),
         }
         Some(())
     }
@@ -365,6 +367,7 @@ impl Core {
             Call::Memberships | Call::Inbox | Call::Acks => {}
             Call::KeyPackages => self.on_key_packages_refused(&error),
             Call::Renew => {}
+            Call::RelayPass => self.on_no_relay(turn),
             Call::Account(account) => self.on_account_refused(&account, &error),
             Call::Rotate => self.on_rotation_refused(&error, turn),
             Call::Verdict(group, seq) => self.on_verdict_refused(&group, seq, &error, turn),

@@ -74,6 +74,7 @@ impl Core {
             Command::DismissCall => self.calls.dismiss(),
             Command::Connect => self.connect(Wanted::Live, turn),
             Command::Disconnect => self.disconnect(turn),
+            Command::AskRelays => self.ask_relays(),
             Command::SyncOnce => self.connect(Wanted::Once, turn),
         }
     }

@@ -68,6 +68,9 @@ impl App {
                 self.command(tab, Command::Connect, turn);
             }
             Event::Dismiss => self.notes.clear(),
+            Event::Call(event) => self.on_call_event(tab, event, turn),
+            Event::Examine => self.examine(tab, turn),
+            Event::Found { name, result } => self.note_finding(tab, name, result),
         }
     }
 
@@ -257,7 +260,9 @@ impl App {
             | PanelName::React(_)
             | PanelName::Emoji
             | PanelName::ConfirmRemove(_)
-            | PanelName::ConfirmLeave => {}
+            | PanelName::ConfirmLeave
+            | PanelName::Devices => {}
+            PanelName::Doctor => self.examine(tab, turn),
         }
     }
 
@@ -320,7 +325,7 @@ impl App {
     }
 
     /// Whether the tab is at a conversation and the command was taken.
-    fn in_group(
+    pub(super) fn in_group(
         &mut self,
         tab: &str,
         turn: &mut Turn<'_>,

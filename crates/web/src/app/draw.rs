@@ -1,7 +1,7 @@
 //! What a tab shows, compared with what it was told before.
 
 use super::App;
-use super::tab::{Panel, Place, Tab};
+use super::tab::{Place, Tab};
 use crate::event::PanelName;
 use crate::patch::Act;
 use crate::present::{self, Context, Names};
@@ -14,7 +14,7 @@ use roost_client::{CUT_LINK, Moment};
 use roost_wire::GroupId;
 use roost_wire::link::InviteLink;
 
-const IN_MAIN: [&str; 10] = [
+const IN_MAIN: [&str; 11] = [
     "banner",
     "rows",
     "talk",
@@ -25,6 +25,7 @@ const IN_MAIN: [&str; 10] = [
     "replying",
     "panel-body",
     "panel-status",
+    "call",
 ];
 const IN_TALK: [&str; 5] = [
     "talk-header",
@@ -39,11 +40,16 @@ const ANOTHER_PERSON: &str = "You had an account here, and this browser has lost
 a new person.";
 
 impl App {
-    pub(super) fn draw(&self, tab: &mut Tab, now: Moment) {
+    /// One of the tabs is loud.
+    pub(super) fn draw(&self, tab: &mut Tab, now: Moment, is_loud: bool) {
         match (self.core.me(), tab.place.clone()) {
             (me, Place::Invite { link }) => draw_invite(tab, me.as_ref(), &link),
             (None, Place::Home) => draw_start(tab),
-            (Some(me), Place::Home) => self.draw_main(tab, &me, now),
+            (Some(me), Place::Home) => {
+                self.draw_main(tab, &me, now);
+                self.draw_call(tab, is_loud);
+                self.draw_examination(tab);
+            }
         }
     }
 
@@ -65,10 +71,11 @@ impl App {
             }
         }
         self.draw_panel(tab, me, open, &names);
-        tab.shown.act_once(
-            "title",
-            Act::Title(present::title(&conversations, tab.group)),
-        );
+        let title = match self.ringing_name() {
+            Some(name) => format!("{name} calls · Roost"),
+            None => present::title(&conversations, tab.group),
+        };
+        tab.shown.act_once("title", Act::Title(title));
         tab.shown
             .act_once("reading", Act::Reading(tab.group.is_some()));
     }
@@ -104,7 +111,7 @@ impl App {
         );
         tab.shown.fragment(
             "talk-header",
-            html(&present::header(open, &members, names)),
+            html(&present::header(open, &members, names, self.can_call(open))),
             &[],
         );
         tab.shown.fragment(
@@ -143,10 +150,7 @@ impl App {
     }
 
     fn draw_panel(&self, tab: &mut Tab, me: &Me, open: Option<&ConversationView>, names: &Names) {
-        let inside = tab
-            .panel
-            .as_ref()
-            .and_then(|panel| self.panel_html(panel, me, open, names));
+        let inside = self.panel_html(tab, me, open, names);
         let is_open = inside.is_some();
         tab.shown
             .fragment("panel-body", inside.unwrap_or_default(), &["panel-status"]);
@@ -158,11 +162,12 @@ impl App {
 
     fn panel_html(
         &self,
-        panel: &Panel,
+        tab: &Tab,
         me: &Me,
         open: Option<&ConversationView>,
         names: &Names,
     ) -> Option<String> {
+        let panel = tab.panel.as_ref()?;
         Some(match panel.name {
             PanelName::Menu => html(&present::menu(me)),
             PanelName::About => html(&present::about(me)),
@@ -186,6 +191,8 @@ impl App {
             PanelName::Rename => html(&present::rename(open?)),
             PanelName::ConfirmRemove(account) => html(&present::confirm_remove(&account, names)),
             PanelName::ConfirmLeave => html(&present::confirm_leave()),
+            PanelName::Devices => html(&present::devices(&tab.devices)),
+            PanelName::Doctor => html(&present::doctor(tab.findings.as_ref()?)),
         })
     }
 

@@ -4,6 +4,7 @@
 //! for the core. Does no I/O: what is to be stored and done is taken by the worker.
 
 mod act;
+mod call;
 mod draw;
 mod memo;
 mod tab;
@@ -90,7 +91,8 @@ impl App {
         }
     }
 
-    pub fn detach(&mut self, tab: &str) {
+    pub fn detach(&mut self, tab: &str, turn: &mut Turn<'_>) {
+        self.let_go(tab, turn);
         self.tabs.remove(tab);
     }
 
@@ -128,14 +130,20 @@ impl App {
 
     /// What each tab must change to show what is true at `now`.
     pub fn render(&mut self, now: Moment) -> Vec<(String, Patch)> {
-        let mut tabs = std::mem::take(&mut self.tabs);
-        let patches = tabs.iter_mut().filter_map(|(id, tab)| {
-            self.draw(tab, now);
+        let ids: Vec<String> = self.tabs.keys().cloned().collect();
+        let mut patches = Vec::new();
+        for (at, id) in ids.into_iter().enumerate() {
+            // Drawing a tab looks at the others, too.
+            let Some(mut tab) = self.tabs.remove(&id) else {
+                continue;
+            };
+            self.draw(&mut tab, now, at == 0);
             let patch = tab.shown.take();
-            (!patch.is_empty()).then(|| (id.clone(), patch))
-        });
-        let patches = patches.collect();
-        self.tabs = tabs;
+            if !patch.is_empty() {
+                patches.push((id.clone(), patch));
+            }
+            self.tabs.insert(id, tab);
+        }
         patches
     }
 
@@ -183,18 +191,18 @@ impl App {
                 ));
             }
             Notice::PeopleChanged => self.refresh_safety(),
+            Notice::CallSignal { call, signal } => self.pass_on(call, &signal),
             Notice::Unreachable => self.on_unreachable(),
             Notice::Queued { .. }
             | Notice::Stored { .. }
             | Notice::LinkRequest { .. }
             | Notice::LinkGrant { .. }
+            | Notice::CallChanged
             | Notice::ConversationsChanged
             | Notice::ThreadChanged(_)
             | Notice::DevicesChanged
             | Notice::DeviceRevoked(_)
             | Notice::ConnectionChanged
-            | Notice::CallChanged
-            | Notice::CallSignal { .. }
             | Notice::Repairing { .. }
             | Notice::Settled => {}
         }

@@ -1,8 +1,10 @@
 //! What one tab of the browser is at.
 
+use super::call::Held;
 use super::memo::Memo;
-use crate::event::PanelName;
+use crate::event::{Devices, PanelName};
 use crate::patch::{Act, Shown};
+use crate::present::Findings;
 use crate::view::InviteState;
 use roost_client::MessageId;
 use roost_wire::{GroupId, Seq};
@@ -52,6 +54,13 @@ pub struct Tab {
     pub is_joining: bool,
     /// Asked for a conversation that is being made.
     pub is_opening: bool,
+    /// The call whose microphone and connection this tab's page has.
+    pub held: Option<Held>,
+    pub devices: Devices,
+    /// Whether calls can work from here, as far as the page has looked.
+    pub findings: Option<Findings>,
+    /// The page was told to look.
+    pub is_examining: bool,
     pub shown: Shown,
     pub memo: Memo,
 }
@@ -80,6 +89,10 @@ impl Tab {
             is_watching: false,
             is_joining: false,
             is_opening: false,
+            held: None,
+            devices: Devices::default(),
+            findings: None,
+            is_examining: false,
             shown: Shown::default(),
             memo: Memo::default(),
         }

@@ -2,10 +2,14 @@
 //!
 //! Owns names, words and grouping. Pure: reads views of the core, a clock's reading and a zone.
 
+mod call;
+mod doctor;
 mod panel;
 mod rows;
 mod talk;
 
+pub use call::{call, devices, ring};
+pub use doctor::{Findings, doctor};
 pub use panel::{
     INVITE_DAYS, INVITE_USES, about, confirm_leave, confirm_remove, details, emoji, invite, menu,
     pick, rename,

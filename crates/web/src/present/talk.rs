@@ -4,8 +4,10 @@ use super::rows::{face, state_words};
 use super::{Names, listed};
 use crate::rich::{self, RichText};
 use crate::view::{
-    Composer, Face, Line, Local, Mark, Message, QuoteLine, Reaction, Size, TalkHeader, Zone, hue,
+    CallSign, Composer, Face, Line, Local, Mark, Message, QuoteLine, Reaction, Size, TalkHeader,
+    Zone, hue,
 };
+use roost_client::content::CallLine;
 use roost_client::view::{
     ConversationKind, ConversationState, ConversationView, EventKind, EventView, MemberView,
     MessageState, MessageView, ThreadItem,
@@ -41,6 +43,7 @@ pub fn header(
     conversation: &ConversationView,
     members: &[MemberView],
     names: &Names,
+    can_call: bool,
 ) -> TalkHeader {
     let subtitle = match (state_words(conversation.state), &conversation.kind) {
         (Some(words), _) => words.to_owned(),
@@ -66,6 +69,7 @@ pub fn header(
         face: face(conversation, Size::Small),
         title: conversation.title.clone(),
         subtitle,
+        can_call,
     }
 }
 
@@ -274,6 +278,7 @@ pub fn show(message: &MessageView, more: bool, context: &Context<'_>) -> Message
             ),
         }),
         text: RichText::of(text),
+        call: message.call.map(|call| call_sign(&call, message.mine)),
         plain: if shown {
             message.text.clone()
         } else {
@@ -317,6 +322,16 @@ const fn not_loaded(has_older: bool) -> &'static str {
     } else {
         "It is not on this device."
     }
+}
+
+fn call_sign(call: &CallLine, mine: bool) -> CallSign {
+    let is_missed = call.is_missed() && !mine;
+    let icon = match (is_missed, call.video) {
+        (true, _) => "hang-up",
+        (false, true) => "video",
+        (false, false) => "call",
+    };
+    CallSign { icon, is_missed }
 }
 
 fn mark(state: &MessageState) -> Mark {

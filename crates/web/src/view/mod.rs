@@ -3,6 +3,7 @@
 //! Owns words, marks and their order. Knows nothing of groups, keys or the network: `present`
 //! makes these from what the client core says. Every view lists samples, which tests render.
 
+mod call;
 mod composer;
 mod emoji;
 mod face;
@@ -18,17 +19,18 @@ mod style_check;
 #[cfg(test)]
 mod well_formed;
 
+pub use call::{CallScreen, Device, RingScreen};
 pub use composer::{Banner, BannerLine, Button, Composer, Replying};
 pub use emoji::EMOJI;
 pub use face::{Face, Size, hue};
 pub use panel::{
-    AboutPanel, ConfirmPanel, DetailsPanel, EmojiPanel, InvitePanel, InviteState, MenuPanel,
-    PickPanel, RenamePanel,
+    AboutPanel, Choice, ConfirmPanel, DetailsPanel, DeviceChoice, DevicesPanel, DoctorPanel,
+    EmojiPanel, Finding, Health, InvitePanel, InviteState, MenuPanel, PickPanel, RenamePanel,
 };
 pub use person::Person;
 pub use row::{NoRows, Row};
 pub use screen::{Invited, JoinStatus, LOST, MainScreen, Rest, StartScreen, Talk, TalkHeader};
-pub use thread::{Line, Mark, Message, QuoteLine, Reaction};
+pub use thread::{CallSign, Line, Mark, Message, QuoteLine, Reaction};
 pub use when::{Local, Zone};
 
 /// Examples of a view, the hostile ones included.

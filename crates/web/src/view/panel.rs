@@ -53,6 +53,60 @@ pub struct RenamePanel {
     pub name: String,
 }
 
+/// What a call is made with.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/panel_devices.html")]
+pub struct DevicesPanel {
+    pub title: &'static str,
+    pub choices: Vec<Choice>,
+    /// Calls never go directly from device to device.
+    pub relay_only: bool,
+}
+
+/// Whether calls can work from here.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/panel_doctor.html")]
+pub struct DoctorPanel {
+    pub title: &'static str,
+    pub lines: Vec<Finding>,
+    /// All that was to be looked at was looked at.
+    pub done: bool,
+    /// What it means for calls.
+    pub verdict: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub what: &'static str,
+    pub health: Health,
+    /// What it means and what to do.
+    pub advice: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Not looked at yet.
+    Waiting,
+    Good,
+    /// Calls work without.
+    Bearable,
+    Bad,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub kind: &'static str,
+    pub title: &'static str,
+    pub devices: Vec<DeviceChoice>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceChoice {
+    pub id: String,
+    pub label: String,
+    pub chosen: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InviteState {
     Making,
@@ -211,5 +265,52 @@ impl Samples for EmojiPanel {
                 emoji: &super::EMOJI,
             })
             .into()
+    }
+}
+
+impl Samples for DevicesPanel {
+    fn samples() -> Vec<Self> {
+        let device = |label: &str, chosen| DeviceChoice {
+            id: label.to_owned(),
+            label: label.to_owned(),
+            chosen,
+        };
+        vec![Self {
+            title: "Devices",
+            choices: vec![
+                Choice {
+                    kind: "mic",
+                    title: "Microphone",
+                    devices: vec![device("Desk microphone", false), device(HOSTILE, true)],
+                },
+                Choice {
+                    kind: "speaker",
+                    title: "Loudspeaker",
+                    devices: Vec::new(),
+                },
+            ],
+            relay_only: true,
+        }]
+    }
+}
+
+impl Samples for DoctorPanel {
+    fn samples() -> Vec<Self> {
+        let line = |what, health, advice: Option<&str>| Finding {
+            what,
+            health,
+            advice: advice.map(str::to_owned),
+        };
+        vec![Self {
+            title: "Check calls",
+            lines: vec![
+                line("Microphone", Health::Good, None),
+                line("Camera", Health::Bearable, Some(HOSTILE)),
+                line("Relay over UDP", Health::Bad, Some("Forward UDP 3478.")),
+                line("Relay over TLS", Health::Waiting, None),
+            ],
+            done: false,
+            verdict: String::new(),
+        }]
     }
 }

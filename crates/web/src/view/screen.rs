@@ -55,6 +55,8 @@ pub struct TalkHeader {
     pub face: Face,
     pub title: String,
     pub subtitle: String,
+    /// With buttons that call.
+    pub can_call: bool,
 }
 
 impl Samples for StartScreen {
@@ -144,6 +146,7 @@ impl Samples for TalkHeader {
             face: Face::of(title, title.as_bytes(), Size::Small),
             title: title.to_owned(),
             subtitle: subtitle.to_owned(),
+            can_call: true,
         })
         .into()
     }

@@ -39,6 +39,13 @@ pub struct Reaction {
     pub label: String,
 }
 
+/// The sign of a call, which a line tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallSign {
+    pub icon: &'static str,
+    pub is_missed: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "app/message.html")]
 pub struct Message {
@@ -57,6 +64,7 @@ pub struct Message {
     pub more: bool,
     pub quote: Option<QuoteLine>,
     pub text: RichText,
+    pub call: Option<CallSign>,
     /// For copying.
     pub plain: String,
     pub time: String,
@@ -119,6 +127,7 @@ fn sample(at: usize, who: &str, mine: bool, text: &str, time: &str) -> Message {
         more: false,
         quote: None,
         text: RichText::of(text),
+        call: None,
         plain: text.to_owned(),
         time: time.to_owned(),
         datetime: "2026-06-07T08:02:00Z".to_owned(),

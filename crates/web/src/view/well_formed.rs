@@ -5,7 +5,7 @@ use super::*;
 use askama::Template;
 
 const VOID: [&str; 6] = ["input", "br", "hr", "path", "circle", "rect"];
-const HARMLESS: [&str; 57] = [
+const HARMLESS: [&str; 59] = [
     "svg",
     "defs",
     "symbol",
@@ -63,6 +63,8 @@ const HARMLESS: [&str; 57] = [
     "option",
     "kbd",
     "figure",
+    "video",
+    "audio",
 ];
 
 #[test]
@@ -90,6 +92,10 @@ fn every_sample_of_every_view_is_well_formed_and_harmless() {
     check::<InvitePanel>();
     check::<ConfirmPanel>();
     check::<EmojiPanel>();
+    check::<DevicesPanel>();
+    check::<DoctorPanel>();
+    check::<CallScreen>();
+    check::<RingScreen>();
 }
 
 #[test]

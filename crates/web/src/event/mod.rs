@@ -3,6 +3,10 @@
 //! Owns the names of actions in the templates' `data-action` attributes. Everything else in a
 //! message from the page is text to be checked here.
 
+mod call;
+
+pub use call::{CallEvent, Devices, Media};
+
 use roost_client::content::MessageId;
 use roost_wire::{AccountId, GroupId};
 
@@ -55,6 +59,14 @@ pub enum Event {
     },
     Connect,
     Dismiss,
+    Call(CallEvent),
+    /// Look whether calls can work from here.
+    Examine,
+    /// What the page found of it.
+    Found {
+        name: String,
+        result: String,
+    },
 }
 
 /// A dialog to open.
@@ -72,6 +84,10 @@ pub enum PanelName {
     Emoji,
     ConfirmRemove(AccountId),
     ConfirmLeave,
+    /// Microphones, cameras and loudspeakers.
+    Devices,
+    /// Whether calls can work from here.
+    Doctor,
 }
 
 impl Event {
@@ -125,6 +141,8 @@ impl Event {
                 "emoji" => PanelName::Emoji,
                 "confirm-remove" => PanelName::ConfirmRemove(account()?),
                 "confirm-leave" => PanelName::ConfirmLeave,
+                "devices" => PanelName::Devices,
+                "doctor" => PanelName::Doctor,
                 _ => return None,
             }),
             "close-panel" => Self::ClosePanel,
@@ -143,7 +161,12 @@ impl Event {
             },
             "connect" => Self::Connect,
             "dismiss" => Self::Dismiss,
-            _ => return None,
+            "doctor" => Self::Examine,
+            "doctor-found" => Self::Found {
+                name: text("name"),
+                result: text("result"),
+            },
+            _ => Self::Call(CallEvent::parse(action, fields)?),
         })
     }
 }
@@ -211,6 +234,7 @@ mod tests {
                     let fields = fields(&[
                         ("message", &id),
                         ("account", &short),
+                        ("call", &short),
                         ("panel", panel.unwrap_or("")),
                     ]);
                     assert!(Event::parse(name, &fields).is_some(), "{name} {panel:?}");

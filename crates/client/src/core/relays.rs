@@ -1,0 +1,81 @@
+//! Ways through the server for calls: a pass for its relay, asked for when a call begins.
+//!
+//! None of it is stored. A call goes on without: then only those hear each other who can reach
+//! each other directly.
+
+use super::Core;
+use super::net::Call;
+use super::turn::Turn;
+use crate::call::CallStage;
+use crate::notice::Notice;
+use roost_wire::api::{AskRelayPass, RelayPass};
+
+/// A pass that ends before a call has properly begun is of no use.
+const LEFT_SECONDS: u64 = 600;
+
+/// What is known of the server's relay.
+#[derive(Debug, Default)]
+pub(super) enum Relays {
+    #[default]
+    Unknown,
+    /// Wanted without a call.
+    Asked,
+    /// The server has none, or gives none now.
+    None,
+    Pass(RelayPass),
+}
+
+impl Core {
+    /// What a call's connection may use; absent until the server has answered, then a pass, or none
+    /// if the server relays nothing.
+    #[must_use]
+    pub fn relays(&self) -> Option<Option<RelayPass>> {
+        match &self.relays {
+            Relays::Unknown | Relays::Asked => None,
+            Relays::None => Some(None),
+            Relays::Pass(pass) => Some(Some(pass.clone())),
+        }
+    }
+
+    /// Somebody looks whether calls can work.
+    pub(super) fn ask_relays(&mut self) {
+        self.relays = Relays::Asked;
+    }
+
+    /// Asks once a call; a pass is used for as many as it lasts.
+    pub(super) fn pump_relays(&mut self, turn: &mut Turn<'_>) {
+        let is_in_call = self.is_in_call();
+        match &self.relays {
+            Relays::Unknown if !is_in_call => {}
+            Relays::Unknown | Relays::Asked => {
+                self.call(Call::RelayPass, &AskRelayPass {}, turn);
+            }
+            Relays::None if !is_in_call => self.relays = Relays::Unknown,
+            Relays::Pass(pass) if !is_in_call && self.is_ending(pass, turn) => {
+                self.relays = Relays::Unknown;
+            }
+            Relays::None | Relays::Pass(_) => {}
+        }
+    }
+
+    pub(super) fn on_relay_pass(&mut self, pass: RelayPass, turn: &mut Turn<'_>) {
+        self.relays = Relays::Pass(pass);
+        turn.notify(Notice::CallChanged);
+    }
+
+    /// The call goes on without.
+    pub(super) fn on_no_relay(&mut self, turn: &mut Turn<'_>) {
+        self.relays = Relays::None;
+        turn.notify(Notice::CallChanged);
+    }
+
+    fn is_in_call(&self) -> bool {
+        let call = self.current_call();
+        call.is_some_and(|call| !matches!(call.stage, CallStage::Ended { .. }))
+    }
+
+    fn is_ending(&self, pass: &RelayPass, turn: &Turn<'_>) -> bool {
+        let now = self.net.server_time(turn.now).get();
+        pass.expires.get() < now.saturating_add(LEFT_SECONDS)
+    }
+}

@@ -1,0 +1,233 @@
+//! The call that this browser is in, or is called for.
+//!
+//! Owns which tab has it: its page has the microphone and the connection. What becomes of the call
+//! is decided by the core.
+
+use super::tab::Tab;
+use super::{App, Turn};
+use crate::event::{CallEvent, Devices, Media};
+use crate::patch::{Act, CallAct};
+use crate::present::{self, Findings};
+use crate::view::html;
+use roost_client::Command;
+use roost_client::call::{CallEnd, CallStage, CallView, MediaSignal, RingId};
+use roost_client::view::{Connection, ConversationKind, ConversationView};
+
+/// A call in a tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    call: RingId,
+    media: Media,
+    is_small: bool,
+}
+
+impl App {
+    pub(super) fn on_call_event(&mut self, tab: &str, event: CallEvent, turn: &mut Turn<'_>) {
+        match event {
+            CallEvent::Start { video } => {
+                if self.in_group(tab, turn, |group| Command::StartCall { group, video }) {
+                    self.hold(tab, video);
+                }
+            }
+            CallEvent::Accept { call, video } => {
+                if self.command(tab, Command::AcceptCall { call, video }, turn) {
+                    self.hold(tab, video);
+                }
+            }
+            CallEvent::Decline(call) => {
+                self.command(tab, Command::DeclineCall { call }, turn);
+            }
+            CallEvent::HangUp(call) => {
+                self.command(tab, Command::HangUp { call }, turn);
+                self.dismiss(tab, call, turn);
+            }
+            CallEvent::Dismiss(call) => self.dismiss(tab, call, turn),
+            CallEvent::Small(is_small) => self.change_held(tab, |held| held.is_small = is_small),
+            CallEvent::Signal { call, signal } => {
+                self.command(tab, Command::CallSignal { call, signal }, turn);
+            }
+            CallEvent::Media { call, media } => self.change_held(tab, |held| {
+                if held.call == call {
+                    held.media = media;
+                }
+            }),
+            CallEvent::Connected(call) => {
+                self.command(tab, Command::CallConnected { call }, turn);
+            }
+            CallEvent::Lost(call) => {
+                self.command(tab, Command::CallLost { call }, turn);
+            }
+            CallEvent::Devices(devices) => self.know_devices(tab, devices),
+        }
+    }
+
+    /// For the page that has the connection.
+    pub(super) fn pass_on(&mut self, call: RingId, signal: &MediaSignal) {
+        for tab in self.tabs.values_mut() {
+            if tab.held.as_ref().is_some_and(|held| held.call == call) {
+                let signal = signal.clone();
+                tab.shown.act(Act::Call(CallAct::Signal { call, signal }));
+            }
+        }
+    }
+
+    /// The tab is gone, and its microphone with it.
+    pub(super) fn let_go(&mut self, tab: &str, turn: &mut Turn<'_>) {
+        let held = self.tabs.get(tab).and_then(|tab| tab.held.clone());
+        if let Some(Held { call, .. }) = held {
+            self.command(tab, Command::HangUp { call }, turn);
+        }
+    }
+
+    /// Whether the person of this conversation can be called now.
+    pub(super) fn can_call(&self, open: &ConversationView) -> bool {
+        matches!(open.kind, ConversationKind::Direct(_))
+            && open.state.can_write()
+            && self.core.connection() == Connection::Online
+            && self.core.current_call().is_none_or(|call| is_over(&call))
+    }
+
+    /// What a tab shows of a call. One of them is loud.
+    pub(super) fn draw_call(&self, tab: &mut Tab, is_loud: bool) {
+        let view = self.core.current_call();
+        let mut markup = String::new();
+        let mut tone = "";
+        match (&view, tab.held.clone()) {
+            (Some(view), Some(held)) if held.call == view.call => {
+                let name = self.caller_name(view);
+                markup = html(&present::call(view, &name, &held.media, held.is_small));
+                if view.stage == CallStage::Ringing {
+                    tone = "out";
+                }
+                self.draw_connection(tab, view);
+            }
+            (_, Some(held)) => {
+                tab.held = None;
+                close(tab, held.call, false);
+            }
+            (Some(view), None) if rings(view) && !self.is_held(view.call) => {
+                let name = self.caller_name(view);
+                markup = html(&present::ring(view, &name));
+                tone = if is_loud { "in" } else { "" };
+                let words = format!("{name} calls. Alt and C go to the call.");
+                tab.shown.act_once("call-said", Act::Say(words));
+            }
+            (_, None) => {}
+        }
+        tab.shown.fragment("call", markup, &[]);
+        tab.shown
+            .act_once("call-tone", Act::Call(CallAct::Ring(tone)));
+    }
+
+    /// Who calls, for the title of every tab.
+    pub(super) fn ringing_name(&self) -> Option<String> {
+        let view = self.core.current_call().filter(rings)?;
+        (!self.is_held(view.call)).then(|| self.caller_name(&view))
+    }
+
+    fn draw_connection(&self, tab: &mut Tab, view: &CallView) {
+        let call = view.call;
+        match &view.stage {
+            CallStage::Connecting | CallStage::Talking { .. } => {
+                if let Some(servers) = self.core.relays() {
+                    let act = CallAct::Connect {
+                        call,
+                        offers: view.outgoing,
+                        servers,
+                    };
+                    tab.shown.act_once("call-connect", Act::Call(act));
+                }
+            }
+            CallStage::Ended { reason } => {
+                let is_plain = !matches!(reason, CallEnd::Failed(_) | CallEnd::Lost);
+                close(tab, call, is_plain);
+            }
+            CallStage::Calling | CallStage::Ringing => {}
+        }
+    }
+
+    fn caller_name(&self, view: &CallView) -> String {
+        self.names(Some(&view.group)).of(&view.peer)
+    }
+
+    fn is_held(&self, call: RingId) -> bool {
+        let mut held = self.tabs.values().filter_map(|tab| tab.held.as_ref());
+        held.any(|held| held.call == call)
+    }
+
+    /// The call that has just begun is this tab's.
+    fn hold(&mut self, tab: &str, video: bool) {
+        let (Some(view), Some(tab)) = (self.core.current_call(), self.tabs.get_mut(tab)) else {
+            return;
+        };
+        let call = view.call;
+        tab.held = Some(Held {
+            call,
+            media: Media::default(),
+            is_small: false,
+        });
+        tab.shown.act(Act::Call(CallAct::Open { call, video }));
+        tab.shown.act(Act::Focus("call-place"));
+    }
+
+    fn dismiss(&mut self, tab: &str, call: RingId, turn: &mut Turn<'_>) {
+        let view = self.core.current_call();
+        if view.is_some_and(|view| view.call == call && is_over(&view)) {
+            self.command(tab, Command::DismissCall, turn);
+        }
+    }
+
+    fn change_held(&mut self, tab: &str, change: impl FnOnce(&mut Held)) {
+        let held = self.tabs.get_mut(tab).and_then(|tab| tab.held.as_mut());
+        if let Some(held) = held {
+            change(held);
+        }
+    }
+
+    /// Looks whether calls can work from this tab's device.
+    pub(super) fn examine(&mut self, tab: &str, turn: &mut Turn<'_>) {
+        if self.command(tab, Command::AskRelays, turn)
+            && let Some(tab) = self.tabs.get_mut(tab)
+        {
+            tab.findings = Some(Findings::default());
+            tab.is_examining = false;
+        }
+    }
+
+    pub(super) fn note_finding(&mut self, tab: &str, name: String, result: String) {
+        let findings = self.tabs.get_mut(tab).and_then(|tab| tab.findings.as_mut());
+        if let Some(findings) = findings {
+            findings.note(name, result);
+        }
+    }
+
+    /// Begins once it is known what the server relays.
+    pub(super) fn draw_examination(&self, tab: &mut Tab) {
+        if tab.findings.is_none() || tab.is_examining {
+            return;
+        }
+        if let Some(servers) = self.core.relays() {
+            tab.is_examining = true;
+            tab.shown.act(Act::Call(CallAct::Examine { servers }));
+        }
+    }
+
+    fn know_devices(&mut self, tab: &str, devices: Devices) {
+        if let Some(tab) = self.tabs.get_mut(tab) {
+            tab.devices = devices;
+        }
+    }
+}
+
+fn rings(view: &CallView) -> bool {
+    !view.outgoing && view.stage == CallStage::Ringing
+}
+
+const fn is_over(view: &CallView) -> bool {
+    matches!(view.stage, CallStage::Ended { .. })
+}
+
+fn close(tab: &mut Tab, call: RingId, lingers: bool) {
+    let act = CallAct::Close { call, lingers };
+    tab.shown.act_once("call-close", Act::Call(act));
+}

@@ -1,0 +1,150 @@
+//! A call in words.
+
+use crate::event::{Devices, Media};
+use crate::view::{
+    CallScreen, Choice, Device, DeviceChoice, DevicesPanel, Face, RingScreen, Size, hue,
+};
+use roost_client::call::{CallEnd, CallStage, CallView};
+use roost_client::view::Trust;
+
+/// For the tab that has the call with `name`.
+#[must_use]
+pub fn call(view: &CallView, name: &str, media: &Media, small: bool) -> CallScreen {
+    let since = match view.stage {
+        CallStage::Talking { since } => Some(since.millis()),
+        CallStage::Calling
+        | CallStage::Ringing
+        | CallStage::Connecting
+        | CallStage::Ended { .. } => None,
+    };
+    let is_on = since.is_some();
+    let over = matches!(view.stage, CallStage::Ended { .. });
+    CallScreen {
+        call: view.call.to_string(),
+        face: Face::of(name, view.peer.as_bytes(), Size::Large),
+        hue: hue(view.peer.as_bytes()),
+        status: status(view, name, media),
+        since,
+        small,
+        over,
+        mic: media.mic,
+        camera: media.camera,
+        screen: media.screen,
+        their_mic_off: is_on && !media.their_mic,
+        their_camera: is_on && media.their_camera,
+        their_screen: is_on && media.their_screen,
+        complaints: if over {
+            Vec::new()
+        } else {
+            complaints(view, name, media)
+        },
+        name: name.to_owned(),
+    }
+}
+
+/// For every tab while it rings.
+#[must_use]
+pub fn ring(view: &CallView, name: &str) -> RingScreen {
+    RingScreen {
+        call: view.call.to_string(),
+        face: Face::of(name, view.peer.as_bytes(), Size::Large),
+        video: view.video,
+        warning: warning(view),
+        name: name.to_owned(),
+    }
+}
+
+#[must_use]
+pub fn devices(devices: &Devices) -> DevicesPanel {
+    let choice = |kind: &'static str, title| Choice {
+        kind,
+        title,
+        devices: devices
+            .all
+            .iter()
+            .filter(|device| device.kind == kind)
+            .map(|device| DeviceChoice {
+                id: device.id.clone(),
+                label: device.label.clone(),
+                chosen: device.chosen,
+            })
+            .collect(),
+    };
+    DevicesPanel {
+        title: "Devices",
+        choices: vec![
+            choice("mic", "Microphone"),
+            choice("camera", "Camera"),
+            choice("speaker", "Loudspeaker"),
+        ],
+        relay_only: devices.relay_only,
+    }
+}
+
+fn status(view: &CallView, name: &str, media: &Media) -> String {
+    match &view.stage {
+        CallStage::Calling => "Calling…".to_owned(),
+        CallStage::Ringing => "Ringing…".to_owned(),
+        CallStage::Connecting => "Connecting…".to_owned(),
+        CallStage::Talking { .. } if media.is_gone => {
+            "The connection is gone. Connecting again…".to_owned()
+        }
+        CallStage::Talking { .. } if media.is_weak => "Weak connection".to_owned(),
+        CallStage::Talking { .. } if media.is_relayed => "through the server".to_owned(),
+        CallStage::Talking { .. } => String::new(),
+        CallStage::Ended { reason } => ended(reason, name),
+    }
+}
+
+fn ended(reason: &CallEnd, name: &str) -> String {
+    match reason {
+        CallEnd::HungUp { .. } => "Call ended".to_owned(),
+        CallEnd::Declined => format!("{name} declined"),
+        CallEnd::Missed => "Missed call".to_owned(),
+        CallEnd::NoAnswer => "No answer".to_owned(),
+        CallEnd::Busy => format!("{name} is in another call"),
+        CallEnd::AnsweredElsewhere => "Answered on another of your devices".to_owned(),
+        CallEnd::Failed(reason) => reason.clone(),
+        CallEnd::Lost => "The connection was lost and did not come back. Call again.".to_owned(),
+    }
+}
+
+fn warning(view: &CallView) -> Option<String> {
+    (view.trust == Trust::KeyChanged).then(|| {
+        "Their key changed. Make sure who it is before you say anything that matters.".to_owned()
+    })
+}
+
+fn complaints(view: &CallView, name: &str, media: &Media) -> Vec<String> {
+    let mic = match media.mic {
+        Device::Refused => Some(format!(
+            "{name} cannot hear you: the browser may not use the microphone. Allow it beside the address, then press the microphone."
+        )),
+        Device::Absent => Some(format!(
+            "{name} cannot hear you: there is no microphone. Connect one, then press the microphone."
+        )),
+        Device::Busy => Some(format!(
+            "{name} cannot hear you: another program has the microphone. Close it, then press the microphone."
+        )),
+        Device::Off | Device::Waiting | Device::On => None,
+    };
+    let camera = match media.camera {
+        Device::Refused => Some(
+            "The browser may not use the camera. Allow it beside the address, then press the camera.",
+        ),
+        Device::Absent => Some("There is no camera."),
+        Device::Busy => Some("Another program has the camera. Close it, then press the camera."),
+        Device::Off | Device::Waiting | Device::On => None,
+    };
+    let screen = match media.screen {
+        Device::Absent => Some("This browser cannot share a screen."),
+        Device::Refused | Device::Busy => Some("The screen could not be shared."),
+        Device::Off | Device::Waiting | Device::On => None,
+    };
+    let devices = [camera, screen].into_iter().flatten().map(str::to_owned);
+    warning(view)
+        .into_iter()
+        .chain(mic)
+        .chain(devices)
+        .collect()
+}

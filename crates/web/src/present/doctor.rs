@@ -1,0 +1,277 @@
+//! What the page found out about calls, and what to do about it: in the words of routers and
+//! browsers.
+
+use crate::view::{Device, DoctorPanel, Finding, Health};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// What is looked at, in this order.
+const NAMES: [(&str, &str); 7] = [
+    ("mic", "Microphone"),
+    ("camera", "Camera"),
+    ("udp", "Relay over UDP"),
+    ("tcp", "Relay over TCP"),
+    ("tls", "Relay over TLS"),
+    ("echo", "Media through the relay"),
+    ("outside", "The relay’s address"),
+];
+
+/// What the page has told so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings(BTreeMap<String, String>);
+
+impl Findings {
+    /// Takes only what was to be looked at.
+    pub fn note(&mut self, name: String, result: String) {
+        if NAMES.iter().any(|(known, _)| *known == name) {
+            self.0.insert(name, result);
+        }
+    }
+
+    fn of(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    fn works(&self, name: &str) -> bool {
+        self.of(name).is_some_and(|result| result.starts_with("on"))
+    }
+
+    /// Where the relay says it is.
+    fn relay(&self) -> Option<IpAddr> {
+        ["udp", "tcp", "tls"].iter().find_map(|way| {
+            let (_, address) = self.of(way)?.split_once(' ')?;
+            address.parse().ok()
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        NAMES.iter().all(|(name, _)| self.of(name).is_some())
+    }
+}
+
+#[must_use]
+pub fn doctor(findings: &Findings) -> DoctorPanel {
+    let lines = NAMES.iter().map(|(name, what)| {
+        let (health, advice) = findings.of(name).map_or((Health::Waiting, None), |result| {
+            judge(name, result, findings)
+        });
+        Finding {
+            what,
+            health,
+            advice,
+        }
+    });
+    let lines: Vec<Finding> = lines.collect();
+    DoctorPanel {
+        title: "Check calls",
+        done: findings.is_done(),
+        verdict: verdict(findings, &lines).to_owned(),
+        lines,
+    }
+}
+
+fn verdict(findings: &Findings, lines: &[Finding]) -> &'static str {
+    let is_fine = |line: &Finding| line.health == Health::Good;
+    let relays = ["udp", "tcp", "tls"].iter().any(|way| findings.works(way));
+    if lines.iter().all(is_fine) {
+        "Calls work from here."
+    } else if relays && findings.works("echo") {
+        "Calls work from here, with what is said above."
+    } else if relays {
+        "The server answers, but its relay does not carry calls: see above."
+    } else {
+        "Calls work from here only with people in the same network."
+    }
+}
+
+fn judge(name: &str, result: &str, findings: &Findings) -> (Health, Option<String>) {
+    let (health, advice) = match (name, result) {
+        ("mic" | "camera", state) => return device(name, Device::parse(state).unwrap_or_default()),
+        (_, "none") => (
+            Health::Bad,
+            "This server relays no calls in this way. Its operator can switch that on: calls.udp in roost.toml.",
+        ),
+        (_, "denied") => (
+            Health::Bad,
+            "The relay does not take this server’s passes. Is another program on its port?",
+        ),
+        ("udp", "closed") if findings.works("tcp") || findings.works("tls") => (
+            Health::Bearable,
+            "UDP is blocked between this device and the server: by this network, or because the router before the server does not forward UDP 3478 to it. Calls go over TCP or TLS instead, with more delay.",
+        ),
+        ("udp", "closed") => (
+            Health::Bad,
+            "No answer over UDP. If you run this server: forward UDP 3478 in your router to the machine it runs on.",
+        ),
+        ("tcp", "closed") => (
+            Health::Bearable,
+            "No answer over TCP. If you run this server: forward TCP 3478 in your router, too. Calls work without, unless a network blocks UDP.",
+        ),
+        ("tls", "closed") => (
+            Health::Bearable,
+            "No answer over TLS. A proxy before the server does not let it through. Calls work without, unless a network lets only web pages through.",
+        ),
+        ("echo", "closed") => (
+            Health::Bad,
+            "The relay answers, but nothing comes through. If you run this server: forward UDP 49160 to 49259 in your router to the machine it runs on.",
+        ),
+        ("outside", "closed") => return (Health::Bad, Some(outside(findings))),
+        ("outside", _) => return address(findings),
+        _ => return (Health::Good, None),
+    };
+    (health, Some(advice.to_owned()))
+}
+
+fn device(name: &str, state: Device) -> (Health, Option<String>) {
+    let what = if name == "mic" {
+        "microphone"
+    } else {
+        "camera"
+    };
+    let advice = match state {
+        Device::On | Device::Off | Device::Waiting => return (Health::Good, None),
+        Device::Refused => format!(
+            "The browser may not use the {what}. Allow it beside the address, then look again."
+        ),
+        Device::Absent => {
+            format!("There is no {what}. Calls work without: you are just not heard or seen.")
+        }
+        Device::Busy => format!("Another program has the {what}. Close it, then look again."),
+    };
+    let health = if name == "mic" {
+        Health::Bad
+    } else {
+        Health::Bearable
+    };
+    (health, Some(advice))
+}
+
+/// The relay cannot be reached at the address that it gives out.
+fn outside(findings: &Findings) -> String {
+    match findings.relay() {
+        Some(address) if is_carriers(&address) => carriers(&address),
+        Some(address) => format!(
+            "The relay says it is at {address}, and cannot be reached there. If you run this server: set calls.external in roost.toml to your router’s own address (it shows it as WAN or internet address), and forward UDP 49160 to 49259 to the machine it runs on."
+        ),
+        None => "The relay opened no port, so nobody can reach it.".to_owned(),
+    }
+}
+
+/// It can be reached from here; whether from everywhere tells the address.
+fn address(findings: &Findings) -> (Health, Option<String>) {
+    match findings.relay() {
+        Some(address) if is_carriers(&address) => (Health::Bearable, Some(carriers(&address))),
+        Some(address) if is_local(&address) => (
+            Health::Bearable,
+            Some(format!(
+                "{address} is reached only in this network. For calls with people elsewhere, set calls.external in roost.toml to your router’s own address."
+            )),
+        ),
+        Some(_) | None => (Health::Good, None),
+    }
+}
+
+fn carriers(address: &IpAddr) -> String {
+    format!(
+        "{address} belongs to your provider’s carrier-grade NAT: nobody outside reaches it. Ask your provider for an address of your own, set calls.external to that of a machine that forwards to this one, or use IPv6."
+    )
+}
+
+/// RFC 6598.
+const fn is_carriers(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(four) => {
+            let [first, second, ..] = four.octets();
+            first == 100 && second & 0xC0 == 64
+        }
+        IpAddr::V6(_) => false,
+    }
+}
+
+const fn is_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(four) => four.is_private() || four.is_loopback() || four.is_link_local(),
+        IpAddr::V6(six) => {
+            six.is_loopback() || six.is_unique_local() || six.is_unicast_link_local()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FINE: [(&str, &str); 7] = [
+        ("mic", "on"),
+        ("camera", "on"),
+        ("udp", "on 203.0.113.9"),
+        ("tcp", "on 203.0.113.9"),
+        ("tls", "on 203.0.113.9"),
+        ("echo", "on"),
+        ("outside", "on"),
+    ];
+
+    /// All is well but for these.
+    fn found(faults: &[(&str, &str)]) -> DoctorPanel {
+        let mut findings = Findings::default();
+        for (name, result) in FINE.iter().chain(faults) {
+            findings.note((*name).to_owned(), (*result).to_owned());
+        }
+        doctor(&findings)
+    }
+
+    fn advice(panel: &DoctorPanel, what: &str) -> String {
+        let line = panel.lines.iter().find(|line| line.what == what).unwrap();
+        line.advice.clone().unwrap_or_default()
+    }
+
+    #[test]
+    fn nothing_is_said_where_all_is_well() {
+        let panel = found(&[]);
+
+        assert!(panel.done);
+        assert_eq!(panel.verdict, "Calls work from here.");
+        assert!(panel.lines.iter().all(|line| line.advice.is_none()));
+    }
+
+    #[test]
+    fn blocked_udp_is_told_from_a_relay_that_is_not_there() {
+        let blocked = found(&[("udp", "closed")]);
+        let gone = found(&[("udp", "closed"), ("tcp", "closed"), ("tls", "closed")]);
+
+        assert!(advice(&blocked, "Relay over UDP").contains("UDP is blocked"));
+        assert!(advice(&gone, "Relay over UDP").contains("forward UDP 3478"));
+        assert!(gone.verdict.contains("same network"));
+    }
+
+    #[test]
+    fn a_wrong_address_is_named_with_the_setting_that_mends_it() {
+        let wrong = found(&[("outside", "closed")]);
+        let carrier = found(&[("udp", "on 100.64.3.4"), ("outside", "closed")]);
+        let local = found(&[("udp", "on 192.168.1.7")]);
+
+        assert!(advice(&wrong, "The relay’s address").contains("203.0.113.9"));
+        assert!(advice(&wrong, "The relay’s address").contains("calls.external"));
+        assert!(advice(&carrier, "The relay’s address").contains("carrier-grade"));
+        assert!(advice(&local, "The relay’s address").contains("only in this network"));
+    }
+
+    #[test]
+    fn a_refused_camera_is_the_browsers_and_not_the_networks() {
+        let panel = found(&[("camera", "refused")]);
+
+        assert!(advice(&panel, "Camera").contains("beside the address"));
+        assert_eq!(
+            panel.verdict,
+            "Calls work from here, with what is said above."
+        );
+    }
+
+    #[test]
+    fn what_was_not_asked_is_not_believed() {
+        let mut findings = Findings::default();
+        findings.note("other".to_owned(), "on".to_owned());
+
+        assert_eq!(findings, Findings::default());
+    }
+}

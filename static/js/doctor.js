@@ -1,0 +1,90 @@
+/**
+ * Looks whether calls can work from here, one thing after the other, and tells the worker what was
+ * found; what it means in words comes from there.
+ *
+ * @module
+ */
+
+import { Devices } from './devices.js';
+
+/** @typedef {(name: string, result: string) => void} Tell */
+/** @typedef {{ urls: string[], username: string, credential: string }} Pass */
+
+const GATHER_MS = 6_000;
+const CONNECT_MS = 8_000;
+
+/** @param {Pass | undefined} pass @param {Tell} tell */
+export async function examine(pass, tell) {
+  for (const kind of /** @type {const} */ (['mic', 'camera'])) tell(kind, await device(kind));
+  for (const way of /** @type {const} */ (['udp', 'tcp', 'tls'])) tell(way, await relay(pass, way));
+  tell('echo', await meets(pass, 'relay'));
+  tell('outside', await meets(pass, 'all'));
+}
+
+/** @param {'mic' | 'camera'} kind */
+async function device(kind) {
+  const devices = new Devices(() => {});
+  await devices.turn(kind, true);
+  const state = devices.states[kind];
+  devices.close();
+  return state;
+}
+
+/** Whether the server opens a relay when it is asked in this way. @param {Pass | undefined} pass @param {string} way */
+async function relay(pass, way) {
+  const servers = only(pass, way);
+  if (servers.length === 0) return 'none';
+  const connection = new RTCPeerConnection({ iceServers: servers, iceTransportPolicy: 'relay' });
+  try {
+    connection.createDataChannel('');
+    const found = /** @type {Promise<string>} */ (new Promise((over) => {
+      connection.onicecandidate = ({ candidate }) => candidate?.type === 'relay' && over(`on ${candidate.address}`);
+      connection.onicecandidateerror = ({ errorCode }) => errorCode === 401 && over('denied');
+      setTimeout(() => over('closed'), GATHER_MS);
+    }));
+    await connection.setLocalDescription();
+    return await found;
+  } finally {
+    connection.close();
+  }
+}
+
+/**
+ * Whether a packet comes through: from relay to relay, or from this machine itself to the address
+ * that the relay says it has, as another person's would.
+ *
+ * @param {Pass | undefined} pass @param {RTCIceTransportPolicy} policy Of the other end.
+ */
+async function meets(pass, policy) {
+  const iceServers = only(pass, 'udp');
+  if (iceServers.length === 0) return 'none';
+  const near = new RTCPeerConnection({ iceServers, iceTransportPolicy: 'relay' });
+  const far = new RTCPeerConnection(policy === 'relay' ? { iceServers, iceTransportPolicy: policy } : {});
+  try {
+    const connected = new Promise((over) => {
+      near.createDataChannel('').onopen = () => over('on');
+      setTimeout(() => over('closed'), CONNECT_MS);
+    });
+    for (const [from, to] of [[near, far], [far, near]]) {
+      if (from && to) from.onicecandidate = ({ candidate }) => void (candidate && to.addIceCandidate(candidate).catch(() => {}));
+    }
+    // Each knows of the other before the first candidate comes.
+    const offer = await near.createOffer();
+    await far.setRemoteDescription(offer);
+    await near.setLocalDescription(offer);
+    const answer = await far.createAnswer();
+    await near.setRemoteDescription(answer);
+    await far.setLocalDescription(answer);
+    return await connected;
+  } finally {
+    near.close();
+    far.close();
+  }
+}
+
+/** @param {Pass | undefined} pass @param {string} way @returns {RTCIceServer[]} */
+function only(pass, way) {
+  const fits = (/** @type {string} */ url) => (way === 'tls' ? url.startsWith('turns:') : url.startsWith('turn:') && url.endsWith(`transport=${way}`));
+  const urls = pass?.urls.filter(fits) ?? [];
+  return pass && urls.length > 0 ? [{ ...pass, urls }] : [];
+}

@@ -1,0 +1,210 @@
+//! Somebody in a call: what they do, hear and see. What arrives is judged by its content.
+
+use super::media::{Colour, Media};
+use super::{Person, Station};
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+/// A tone counts when it is within so many hertz of what was played.
+const HERTZ: f64 = 30.0;
+
+/// The strongest frequency in the sound of an element, listened to for up to eight seconds; null if there
+/// is no sound.
+const LISTEN: &str = "const [id, wanted, near, done] = arguments;\
+    const stream = document.getElementById(id)?.srcObject;\
+    if (!stream?.getAudioTracks().length) return done(null);\
+    const audio = new AudioContext();\
+    const ear = audio.createAnalyser();\
+    ear.fftSize = 8192;\
+    audio.createMediaStreamSource(stream).connect(ear);\
+    const bins = new Float32Array(ear.frequencyBinCount);\
+    const until = Date.now() + 8000;\
+    let last = null;\
+    const look = () => {\
+        ear.getFloatFrequencyData(bins);\
+        const best = bins.reduce((best, power, at) => power > bins[best] ? at : best, 0);\
+        if (bins[best] > -70) last = best * audio.sampleRate / ear.fftSize;\
+        if (Date.now() < until && (last === null || Math.abs(last - wanted) > near)) return setTimeout(look, 50);\
+        audio.close();\
+        done(last);\
+    };\
+    look();";
+
+/// Red, green and blue of what an element shows in its middle, on average.
+const LOOK: &str = "const video = document.getElementById(arguments[0]);\
+    if (!video?.videoWidth || video.hidden) return null;\
+    const canvas = new OffscreenCanvas(16, 16);\
+    const pen = canvas.getContext('2d');\
+    pen.drawImage(video, 0, 0, 16, 16);\
+    const { data } = pen.getImageData(4, 4, 8, 8);\
+    const sums = [0, 0, 0];\
+    data.forEach((value, at) => { if (at % 4 < 3) sums[at % 4] += value; });\
+    return sums.map(sum => sum / 64)";
+
+impl Person {
+    /// Somebody new with a microphone and a camera of their own.
+    ///
+    /// # Errors
+    /// If the browser does not start, or the link does not work.
+    pub async fn joined_with(
+        station: &Station,
+        name: &str,
+        link: &str,
+        media: Media,
+    ) -> Result<Self> {
+        let person = Self::with(station, name, &media.flags(station.home())?).await?;
+        person.joins(link).await?;
+        person.is_in().await?;
+        Ok(person)
+    }
+
+    /// Calls the person of the open conversation.
+    ///
+    /// # Errors
+    /// If there is no such button.
+    pub async fn calls(&self, video: bool) -> Result<()> {
+        self.presses(&format!("[data-action='call-start'][data-video='{video}']"))
+            .await
+    }
+
+    /// Answers who calls.
+    ///
+    /// # Errors
+    /// If nobody calls.
+    pub async fn answers(&self, video: bool) -> Result<()> {
+        self.presses(&format!(
+            "[data-action='call-accept'][data-video='{video}']"
+        ))
+        .await
+    }
+
+    /// # Errors
+    /// If there is no call.
+    pub async fn hangs_up(&self) -> Result<()> {
+        self.presses(".call [data-action='call-hang-up']").await
+    }
+
+    /// Waits until the clock of the call runs.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn is_talking(&self) -> Result<()> {
+        self.until(
+            "a call",
+            "return !!document.querySelector('.call time[data-since]')",
+            &[],
+        )
+        .await
+    }
+
+    /// Waits until no call is on the screen.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub async fn is_in_no_call(&self) -> Result<()> {
+        self.until(
+            "no call",
+            "return !document.querySelector('.call, .ring')",
+            &[],
+        )
+        .await
+    }
+
+    /// # Errors
+    /// If this tone is not the strongest in what arrives.
+    pub async fn hears(&self, media: Media) -> Result<()> {
+        self.hears_in("call-sound", media).await
+    }
+
+    /// # Errors
+    /// If this tone is not the strongest in what an element plays.
+    pub async fn hears_in(&self, element: &str, media: Media) -> Result<()> {
+        let wanted = f64::from(media.hertz);
+        let arguments = vec![json!(element), json!(wanted), json!(HERTZ)];
+        let heard = self.driver().execute_async(LISTEN, arguments).await?;
+        let heard: Option<f64> = heard.convert()?;
+        ensure!(
+            heard.is_some_and(|heard| (heard - wanted).abs() <= HERTZ),
+            "heard {heard:?} Hz instead of {wanted}"
+        );
+        Ok(())
+    }
+
+    /// Waits until a video shows this colour.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn sees_colour(&self, element: &str, colour: Colour) -> Result<()> {
+        let is = |found: &Value| {
+            let parts = found
+                .as_array()
+                .map(|parts| parts.iter().filter_map(Value::as_f64));
+            let parts: Vec<f64> = parts.into_iter().flatten().collect();
+            <[f64; 3]>::try_from(parts).is_ok_and(|average| colour.is(average))
+        };
+        let what = format!("{colour:?} in {element}");
+        self.look_until(&what, LOOK, &[json!(element)], is)
+            .await
+            .map(drop)
+    }
+
+    /// How the media travel: the kind of the local end's candidate and its relay's protocol.
+    ///
+    /// # Errors
+    /// If the page was not told to remember its connections.
+    pub async fn route(&self) -> Result<Value> {
+        let script = "const done = arguments[0]; (async () => {\
+            const report = await window.connections.at(-1).getStats();\
+            for (const entry of report.values()) {\
+                if (entry.type !== 'transport') continue;\
+                const pair = report.get(entry.selectedCandidatePairId);\
+                const local = pair && report.get(pair.localCandidateId);\
+                const remote = pair && report.get(pair.remoteCandidateId);\
+                if (local) return done({ local: local.candidateType, relay: local.relayProtocol ?? null, remote: remote?.candidateType });\
+            }\
+            done(null);\
+        })();";
+        let found = self.driver().execute_async(script, Vec::new()).await?;
+        Ok(found.json().clone())
+    }
+
+    /// From the next page on connections are remembered, and go where `goes_only_by` says.
+    ///
+    /// # Errors
+    /// If the browser does not take it.
+    pub async fn has_its_connections_watched(&self) -> Result<()> {
+        let cdp = self.driver().cdp();
+        cdp.send_raw("Page.enable", json!({})).await?;
+        cdp.send_raw(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({ "source": WATCHED }),
+        )
+        .await?;
+        self.reloads().await?;
+        self.is_in().await
+    }
+
+    /// The next calls use only relays reached in this way (`udp`, `tcp` or `tls`), or all there is.
+    ///
+    /// # Errors
+    /// If the page does not answer.
+    pub async fn goes_only_by(&self, way: Option<&str>) -> Result<()> {
+        let script = "sessionStorage.setItem('way', arguments[0] ?? '')";
+        self.driver().execute(script, vec![json!(way)]).await?;
+        Ok(())
+    }
+}
+
+const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;\
+    window.connections = [];\
+    window.RTCPeerConnection = class extends Connection {\
+        constructor(configuration) {\
+            const way = sessionStorage.getItem('way');\
+            const fits = (url) => way === 'tls' ? url.startsWith('turns:') : url.startsWith('turn:') && url.endsWith('transport=' + way);\
+            const iceServers = configuration.iceServers\
+                .map((server) => ({ ...server, urls: server.urls.filter(fits) }))\
+                .filter(({ urls }) => urls.length);\
+            super(way ? { ...configuration, iceServers, iceTransportPolicy: 'relay' } : configuration);\
+            window.connections.push(this);\
+        }\
+    } }";

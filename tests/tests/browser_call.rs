@@ -1,0 +1,175 @@
+//! Calls between two real browsers, whose cameras and microphones deliver a colour and a tone of
+//! their own: what arrives is judged by these.
+
+use anyhow::{Result, ensure};
+use roost_tests::browser::{Colour, Media, Person, Station};
+use roost_tests::real::{RealServer, free_port};
+use serde_json::{Value, json};
+
+const ADA: Media = Media {
+    hertz: 440,
+    colour: Colour::Red,
+};
+const BEN: Media = Media {
+    hertz: 1_000,
+    colour: Colour::Blue,
+};
+
+#[tokio::test]
+async fn two_people_hear_and_see_each_other_by_every_way_there_is() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let Pair { ada, ben, .. } = &pair;
+
+    for (way, expected) in [
+        (None, json!(["host", "prflx", "srflx"])),
+        (Some("udp"), json!(["udp"])),
+        (Some("tcp"), json!(["tcp"])),
+        (Some("tls"), json!(["tls"])),
+    ] {
+        ada.goes_only_by(way).await?;
+        ben.goes_only_by(way).await?;
+        ada.calls(true).await?;
+        ben.answers(true).await?;
+        pair.talks_with_pictures().await?;
+        for person in [ada, ben] {
+            let route = person.route().await?;
+            let used = if way.is_some() {
+                route["relay"].clone()
+            } else {
+                route["local"].clone()
+            };
+            let is_expected = |wanted: &Vec<Value>| wanted.contains(&used);
+            ensure!(
+                expected.as_array().is_some_and(is_expected),
+                "{way:?} went by {route}"
+            );
+        }
+        if way == Some("udp") {
+            ada.is_pictured("call-two").await?;
+        }
+        ada.hangs_up().await?;
+        ben.is_in_no_call().await?;
+        ada.is_in_no_call().await?;
+    }
+    ada.has_no_complaints().await?;
+    ben.has_no_complaints().await?;
+    pair.part().await
+}
+
+#[tokio::test]
+async fn a_call_survives_a_server_that_is_started_anew() -> Result<()> {
+    let mut pair = Pair::meet().await?;
+    pair.ada.calls(false).await?;
+    pair.ben.answers(false).await?;
+    pair.ada.is_talking().await?;
+    pair.ben.hears(ADA).await?;
+
+    pair.server.kill()?;
+    pair.ada.hears(BEN).await?;
+    pair.server.start_again()?;
+    pair.ben.hears(ADA).await?;
+
+    pair.ben.hangs_up().await?;
+    pair.ada.is_in_no_call().await?;
+    pair.part().await
+}
+
+#[tokio::test]
+async fn who_is_called_sees_who_calls_and_may_decline() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let Pair { ada, ben, .. } = &pair;
+
+    ada.calls(true).await?;
+    ben.sees_words("Ada calls").await?;
+    ben.is_pictured("call-rings").await?;
+    ada.sees_words("Ringing").await?;
+    ada.is_pictured("call-calling").await?;
+    ben.presses("[data-action='call-decline']").await?;
+    ada.sees_words("Ben declined").await?;
+    ada.is_in_no_call().await?;
+
+    ada.calls(false).await?;
+    ben.sees_words("Voice call").await?;
+    ada.hangs_up().await?;
+    ben.is_in_no_call().await?;
+    ben.sees_words("Missed call").await?;
+    pair.part().await
+}
+
+#[tokio::test]
+async fn what_one_switches_the_other_sees() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let Pair { ada, ben, .. } = &pair;
+    ada.calls(false).await?;
+    ben.answers(false).await?;
+    ben.hears(ADA).await?;
+
+    ada.presses("[data-local='call-camera']").await?;
+    ben.sees_colour("call-their-camera", ADA.colour).await?;
+    ada.presses("[data-local='call-mic']").await?;
+    ben.sees_words("muted").await?;
+    ada.presses("[data-local='call-mic']").await?;
+    ben.hears(ADA).await?;
+    ada.presses("[data-action='call-small']").await?;
+    ada.says("written while talking").await?;
+    ben.is_pictured("call-camera").await?;
+    ben.presses("[data-action='call-small']").await?;
+    ben.sees("written while talking").await?;
+    ben.is_pictured("call-small").await?;
+
+    ada.reloads().await?;
+    ben.is_in_no_call().await?;
+    pair.part().await
+}
+
+/// Ada and Ben, each at the conversation with the other.
+struct Pair {
+    server: RealServer,
+    ada: Person,
+    ben: Person,
+    _station: Station,
+    _folder: tempfile::TempDir,
+}
+
+impl Pair {
+    async fn meet() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let port = free_port()?;
+        let options = ["--calls-udp", &port.to_string()];
+        let server = RealServer::start(&folder.path().join("data"), &options)?;
+        let station = Station::start(Some(&server.ca()))?;
+        let ada = Person::joined_with(&station, "Ada", server.setup_link()?, ADA).await?;
+        let link = ada.invites("invite").await?;
+        let ben = Person::joined_with(&station, "Ben", &link, BEN).await?;
+        ben.says("Shall we talk?").await?;
+        ada.presses("#rows .row").await?;
+        ada.sees("Shall we talk?").await?;
+        ada.has_its_connections_watched().await?;
+        ben.has_its_connections_watched().await?;
+        Ok(Self {
+            server,
+            ada,
+            ben,
+            _station: station,
+            _folder: folder,
+        })
+    }
+
+    async fn talks_with_pictures(&self) -> Result<()> {
+        self.ada.is_talking().await?;
+        self.ben.is_talking().await?;
+        self.ben
+            .sees_colour("call-their-camera", ADA.colour)
+            .await?;
+        self.ada
+            .sees_colour("call-their-camera", BEN.colour)
+            .await?;
+        self.ben.hears(ADA).await?;
+        self.ada.hears(BEN).await
+    }
+
+    async fn part(self) -> Result<()> {
+        self.ada.leaves().await?;
+        self.ben.leaves().await
+    }
+}
