@@ -44,6 +44,7 @@ if [ "$purpose" = test ]; then
     need chromium chromium
     need chromedriver chromium-driver
     need certutil libnss3-tools
+    need turnutils_uclient coturn
     compgen -G "/usr/share/fonts/*/*/NotoColorEmoji*" >/dev/null || missing+=(fonts-noto-color-emoji)
 fi
 

@@ -1,17 +1,18 @@
 //! Settings: flags over `ROOST_*` over `roost.toml` over defaults. The only reader of the
 //! environment and of configuration files.
 
+mod calls;
+
+pub use calls::Calls;
+
+use calls::CallsFile;
 use clap::Args;
-use roost_turn::Network;
 use serde::Deserialize;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::ops::RangeInclusive;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "roost.toml";
 const PORT: u16 = 8443;
-/// Among IANA's dynamic ports.
-const RELAY_PORTS: RangeInclusive<u16> = 49_160..=49_259;
 const RETENTION_DAYS_MAX: u64 = 3_650;
 const GROUP_DEVICES_MAX: usize = roost_wire::limit::GROUP_DEVICES_MAX;
 
@@ -65,7 +66,7 @@ pub struct ServeArgs {
     /// Other requests a device may make a second; 0 for no limit [default: 50]
     #[arg(long, env = "ROOST_REQUESTS_PER_SECOND", value_name = "N")]
     pub requests_per_second: Option<u32>,
-    /// UDP port of the relay for calls, usually 3478; 0 for none [default: 0, since no client calls yet]
+    /// UDP and TCP port of the relay for calls; 0 for none [default: 3478]
     #[arg(long, env = "ROOST_CALLS_UDP", value_name = "PORT")]
     pub calls_udp: Option<u16>,
 }
@@ -82,17 +83,6 @@ struct File {
     tls: Option<TlsFile>,
     limits: Option<LimitsFile>,
     calls: Option<CallsFile>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CallsFile {
-    udp: Option<u16>,
-    /// `FIRST-LAST`.
-    relay: Option<String>,
-    external: Option<IpAddr>,
-    /// Ranges of the own network, as `192.168.1.0/24`.
-    allow: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -144,18 +134,6 @@ pub struct Config {
     pub strangers_per_second: u32,
     /// None without a relay.
     pub calls: Option<Calls>,
-}
-
-/// The relay for calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Calls {
-    /// Port for STUN and TURN.
-    pub udp: u16,
-    pub ports: RangeInclusive<u16>,
-    /// Where the world reaches this machine, if that is not an address of its own.
-    pub external: Option<IpAddr>,
-    /// Ranges of the own network that calls may reach.
-    pub allowed: Vec<Network>,
 }
 
 /// How clients connect.
@@ -222,7 +200,7 @@ impl ServeArgs {
                 .or(limits.requests_per_second)
                 .unwrap_or(50),
             strangers_per_second: limits.strangers_per_second.unwrap_or(20),
-            calls: calls(self.calls_udp, file.calls.unwrap_or_default())?,
+            calls: Calls::load(self.calls_udp, file.calls.unwrap_or_default())?,
         };
         config.check()
     }
@@ -272,48 +250,6 @@ impl File {
 
 fn folder(flag: Option<PathBuf>, file: Option<PathBuf>) -> PathBuf {
     flag.or(file).unwrap_or_else(|| PathBuf::from("roost-data"))
-}
-
-fn calls(udp: Option<u16>, file: CallsFile) -> Result<Option<Calls>, ConfigError> {
-    let udp = udp.or(file.udp).unwrap_or(0);
-    let ports = match &file.relay {
-        Some(text) => range(text).ok_or(ConfigError::Value(
-            "calls.relay is a range of at least 4 ports from 1024 on, as in 49160-49259",
-        ))?,
-        None => RELAY_PORTS,
-    };
-    if ports.contains(&udp) {
-        return Err(ConfigError::Value(
-            "calls.udp must not lie in the range of calls.relay",
-        ));
-    }
-    if file
-        .external
-        .is_some_and(|external| external.is_unspecified() || external.is_multicast())
-    {
-        return Err(ConfigError::Value(
-            "calls.external is the one address at which the internet reaches this machine",
-        ));
-    }
-    let allowed = file.allow.unwrap_or_default();
-    let allowed = allowed.iter().map(|range| range.parse());
-    let allowed = allowed.collect::<Result<_, _>>().map_err(|_| {
-        ConfigError::Value("calls.allow lists ranges of addresses, as in 192.168.1.0/24")
-    })?;
-    let calls = Calls {
-        udp,
-        ports,
-        external: file.external,
-        allowed,
-    };
-    Ok((udp != 0).then_some(calls))
-}
-
-fn range(text: &str) -> Option<RangeInclusive<u16>> {
-    let (first, last) = text.split_once('-')?;
-    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-    let range: RangeInclusive<u16> = first..=last;
-    (first >= 1_024 && range.len() >= 4).then_some(range)
 }
 
 /// Without TLS only this machine is listened to, unless the operator says otherwise.

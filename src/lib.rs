@@ -22,6 +22,7 @@ pub mod delivery;
 pub mod entropy;
 mod fanout;
 pub mod http;
+mod https;
 mod job;
 pub mod relay;
 pub mod service;

@@ -1,14 +1,106 @@
 //! The relay for calls, as the configuration and the machine's addresses have it.
 
 use crate::config::Calls;
-use crate::relay::{Reach, Settings};
+use crate::relay::{Bound, Reach, RelayError, Settings};
+use crate::telemetry::log::{self, LogSafe};
 use crate::tls::names;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CallsError {
+    #[error(
+        "{0}. Choose another port with --calls-udp or calls.udp in roost.toml, or 0 to do without \
+         calls"
+    )]
+    Relay(#[from] RelayError),
+    #[error(
+        "calls.external is {external}, but the server listens to no address of that kind \
+         ({listen}): name an {kind} address, or listen to both with --listen [::]:PORT"
+    )]
+    Family {
+        external: IpAddr,
+        listen: SocketAddr,
+        kind: &'static str,
+    },
+}
+
+// It names an address of this machine and what the system said.
+impl LogSafe for RelayError {}
+
+/// How the server is reached, for addresses of the relay.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// What is listened to.
+    pub listen: SocketAddr,
+    /// The name, or the address in the form of a URL.
+    pub host: &'a str,
+    /// Name and port of HTTPS; none behind a proxy, which cannot pass calls on.
+    pub https: Option<&'a str>,
+}
+
+/// A relay with its sockets, and what clients call it.
+pub struct Relaying {
+    pub bound: Bound,
+    /// `stun:` and `turn:` addresses (RFC 7064, RFC 7065).
+    pub urls: Vec<String>,
+}
+
+/// Takes the ports for calls. If nobody asked for the port and it is taken, calls come in by HTTPS
+/// alone, and a line says so.
+///
+/// # Errors
+/// Settings that fit nothing here; a port that was asked for and is taken.
+pub fn bind(calls: &Calls, place: Place<'_>) -> Result<Relaying, CallsError> {
+    let mut settings = settings(calls, place.listen)?;
+    let bound = match Bound::bind(settings.clone()) {
+        Err(error @ RelayError::Listen { .. }) if !calls.is_chosen => {
+            log::note(
+                "calls go by TURN over TLS at most, which is slower; to have UDP too, stop what \
+                 uses the port or choose another one with calls.udp in roost.toml",
+                &error,
+            );
+            settings.listen.clear();
+            Bound::bind(settings.clone())
+        }
+        bound => bound,
+    }?;
+    let urls = urls(calls, place, !settings.listen.is_empty());
+    Ok(Relaying { bound, urls })
+}
+
+fn urls(calls: &Calls, place: Place<'_>, has_port: bool) -> Vec<String> {
+    let host = match calls.external {
+        Some(IpAddr::V6(external)) => format!("[{external}]"),
+        Some(IpAddr::V4(external)) => external.to_string(),
+        None => place.host.to_owned(),
+    };
+    let port = calls.udp;
+    let by_port = [
+        format!("stun:{host}:{port}"),
+        format!("turn:{host}:{port}?transport=udp"),
+        format!("turn:{host}:{port}?transport=tcp"),
+    ];
+    // The name that the certificate has.
+    let by_https = place
+        .https
+        .map(|https| format!("turns:{https}?transport=tcp"));
+    let by_port = by_port.into_iter().filter(|_| has_port);
+    by_port.chain(by_https).collect()
+}
+
 /// How to run the relay of a server that listens here.
-pub fn settings(calls: &Calls, listen: SocketAddr) -> Settings {
+fn settings(calls: &Calls, listen: SocketAddr) -> Result<Settings, CallsError> {
     let own = names::addresses();
     let bound = bound(listen.ip().to_canonical(), &own);
+    let of_family = |external: &IpAddr| bound.iter().any(|ip| ip.is_ipv6() == external.is_ipv6());
+    if let Some(external) = calls.external.filter(|external| !of_family(external)) {
+        return Err(CallsError::Family {
+            external,
+            listen,
+            kind: if external.is_ipv6() { "IPv4" } else { "IPv6" },
+        });
+    }
     let reach = bound.iter().map(|bound| Reach {
         bound: *bound,
         external: calls
@@ -16,7 +108,7 @@ pub fn settings(calls: &Calls, listen: SocketAddr) -> Settings {
             .filter(|external| external.is_ipv6() == bound.is_ipv6())
             .unwrap_or(*bound),
     });
-    Settings {
+    Ok(Settings {
         listen: listeners(listen.ip().to_canonical())
             .into_iter()
             .map(|ip| SocketAddr::new(ip, calls.udp))
@@ -25,15 +117,7 @@ pub fn settings(calls: &Calls, listen: SocketAddr) -> Settings {
         ports: calls.ports.clone(),
         own: own.iter().copied().chain(calls.external).collect(),
         allowed: calls.allowed.clone(),
-    }
-}
-
-/// `host:port`, as clients reach it.
-pub fn place(calls: &Calls, host: &str) -> String {
-    match calls.external {
-        Some(external) => SocketAddr::new(external, calls.udp).to_string(),
-        None => format!("{host}:{}", calls.udp),
-    }
+    })
 }
 
 /// Each family has a socket of its own.
@@ -52,7 +136,7 @@ fn listeners(ip: IpAddr) -> Vec<IpAddr> {
 }
 
 /// Where relays are opened: at the address that is listened to, else at one of each family, rather
-/// one that the internet knows.
+/// one that the internet knows. A machine without a network calls itself.
 fn bound(listen: IpAddr, own: &[IpAddr]) -> Vec<IpAddr> {
     if !listen.is_unspecified() {
         return vec![listen];
@@ -63,11 +147,15 @@ fn bound(listen: IpAddr, own: &[IpAddr]) -> Vec<IpAddr> {
         let public = usable.clone().find(|ip| !names::is_private(ip));
         public.or_else(|| usable.next()).copied()
     };
-    [false, true]
+    let found: Vec<_> = [false, true]
         .into_iter()
         .filter(|is_ipv6| !is_ipv6 || listen.is_ipv6())
         .filter_map(of)
-        .collect()
+        .collect();
+    if found.is_empty() {
+        return vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    }
+    found
 }
 
 #[cfg(test)]
@@ -78,6 +166,22 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
+    fn calls(external: &str) -> Calls {
+        Calls {
+            udp: 3_478,
+            is_chosen: false,
+            ports: 50_000..=50_009,
+            external: external.parse().ok(),
+            allowed: Vec::new(),
+        }
+    }
+
+    const PLACE: Place<'static> = Place {
+        listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_443),
+        host: "roost.example",
+        https: Some("roost.example:8443"),
+    };
+
     #[test]
     fn relays_are_opened_where_the_internet_sees_them_if_it_does() {
         let own = ips(&["127.0.0.1", "192.168.1.7", "203.0.113.9", "fd00::7"]);
@@ -86,18 +190,15 @@ mod tests {
         assert_eq!(any("::"), ips(&["203.0.113.9", "fd00::7"]));
         assert_eq!(any("0.0.0.0"), ips(&["203.0.113.9"]));
         assert_eq!(any("127.0.0.1"), ips(&["127.0.0.1"]));
+        let alone = bound("::".parse().unwrap(), &ips(&["127.0.0.1", "::1"]));
+        assert_eq!(alone, ips(&["127.0.0.1"]));
     }
 
     #[test]
     fn behind_a_router_relays_are_named_by_its_address() {
-        let calls = Calls {
-            udp: 3_478,
-            ports: 50_000..=50_009,
-            external: Some("203.0.113.9".parse().unwrap()),
-            allowed: Vec::new(),
-        };
+        let calls = calls("203.0.113.9");
 
-        let settings = settings(&calls, "192.168.1.7:8443".parse().unwrap());
+        let settings = settings(&calls, "192.168.1.7:8443".parse().unwrap()).unwrap();
 
         assert_eq!(settings.listen, ["192.168.1.7:3478".parse().unwrap()]);
         assert_eq!(
@@ -108,6 +209,43 @@ mod tests {
             }]
         );
         assert!(settings.own.contains(&"203.0.113.9".parse().unwrap()));
-        assert_eq!(place(&calls, "roost.example"), "203.0.113.9:3478");
+        let urls = urls(&calls, PLACE, true);
+        assert_eq!(urls[1], "turn:203.0.113.9:3478?transport=udp");
+        assert_eq!(urls[3], "turns:roost.example:8443?transport=tcp");
+    }
+
+    #[test]
+    fn clients_are_told_of_what_there_is_and_of_nothing_else() {
+        let all = urls(&calls(""), PLACE, true);
+        assert_eq!(
+            all,
+            [
+                "stun:roost.example:3478",
+                "turn:roost.example:3478?transport=udp",
+                "turn:roost.example:3478?transport=tcp",
+                "turns:roost.example:8443?transport=tcp",
+            ]
+        );
+        assert_eq!(urls(&calls(""), PLACE, false), all[3..]);
+        let proxied = Place {
+            https: None,
+            ..PLACE
+        };
+        assert_eq!(urls(&calls(""), proxied, true), all[..3]);
+        assert!(urls(&calls(""), proxied, false).is_empty());
+    }
+
+    #[test]
+    fn an_external_address_of_a_family_that_is_not_listened_to_is_refused() {
+        let refused = bind(&calls("2001:db8::1"), PLACE)
+            .err()
+            .unwrap()
+            .to_string();
+
+        assert!(
+            refused.contains("calls.external is 2001:db8::1"),
+            "{refused}"
+        );
+        assert!(refused.contains("name an IPv4 address"), "{refused}");
     }
 }

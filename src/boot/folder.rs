@@ -133,7 +133,7 @@ pub fn settings_at_rest(data: &Path) -> Settings {
 }
 
 /// Settings for a server that is reached at `origin`.
-pub fn settings(config: &Config, origin: String, relay: Option<String>) -> Settings {
+pub fn settings(config: &Config, origin: String, relay_urls: Vec<String>) -> Settings {
     Settings {
         origin,
         retention_days: config.retention_days,
@@ -141,7 +141,7 @@ pub fn settings(config: &Config, origin: String, relay: Option<String>) -> Setti
         messages_per_second: config.messages_per_second,
         requests_per_second: config.requests_per_second,
         strangers_per_second: config.strangers_per_second,
-        relay,
+        relay_urls,
     }
 }
 

@@ -1,16 +1,17 @@
 //! `roost serve`: listens, prints where, runs until told to stop.
 
-use crate::boot::calls;
+use crate::boot::calls::{self, Place, Relaying};
 use crate::boot::folder::{self, Opened};
 use crate::boot::greeting;
 use crate::clock;
 use crate::config::{Config, Transport};
 use crate::http::{self, App, Bodies, Site};
+use crate::https::{self, Bounds};
 use crate::relay::Relay;
 use crate::telemetry::log;
 use crate::tls::{Source, Tls, names};
 use crate::{boot, control};
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App as Web, HttpServer, rt, web};
 use anyhow::{Context, Result};
 use roost_store::Store;
@@ -20,14 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Idle connections are closed after this.
-const KEEP_ALIVE_SECONDS: u64 = 75;
-/// What is under way may take this long when the server stops.
-const DRAIN_SECONDS: u64 = 5;
+const BOUNDS: Bounds = Bounds {
+    keep_alive_seconds: 75,
+    drain_seconds: 5,
+    connections_per_worker_max: 8_192,
+};
 const REFRESH_SECONDS: u64 = 60;
 const BACKLOG: i32 = 2048;
-/// Connections of one worker, of which there is one a core; beyond, new ones wait.
-const CONNECTIONS_PER_WORKER_MAX: usize = 8_192;
 
 /// Runs a server until SIGTERM or SIGINT.
 ///
@@ -43,12 +43,21 @@ async fn run(config: Config) -> Result<()> {
     let origin = origin(&config, address);
     let host = names::for_links(address);
     let host = config.host.as_deref().map_or(host.as_str(), host_name);
-    let place = config.calls.as_ref().map(|calls| calls::place(calls, host));
-    let settings = folder::settings(&config, origin.clone(), place);
+    let https = https_place(&config, host, address.port());
+    let place = Place {
+        listen: address,
+        host,
+        https: https.as_deref(),
+    };
+    let calls = config.calls.as_ref();
+    let calls = calls.map(|calls| calls::bind(calls, place)).transpose()?;
+    let (bound, urls) = calls.map(|Relaying { bound, urls }| (bound, urls)).unzip();
+    let settings = folder::settings(&config, origin.clone(), urls.unwrap_or_default());
     let Opened { app, store } = boot::open_folder(&config.data, settings).await?;
     folder::note_origin(&config.data, &origin)?;
     // It serves until this function ends.
-    let _relay = relay(&config, address, &app)?;
+    let relay = bound.map(|bound| bound.start(&app.house.identity.relay_secret));
+    let relay = relay.transpose()?;
     let tls = certificate(&config)?.map(Arc::new);
     let control = control::listen(&config.data).context("cannot open the control socket")?;
     let setup = app.invites.setup(clock::now().seconds()).await?;
@@ -60,18 +69,15 @@ async fn run(config: Config) -> Result<()> {
         bodies: Bodies::default(),
         tls: tls.clone(),
     });
-    let server = HttpServer::new(move || Web::new().configure(http::routes(site.clone())))
-        .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
-        .shutdown_timeout(DRAIN_SECONDS)
-        .max_connections(CONNECTIONS_PER_WORKER_MAX)
-        .disable_signals();
+    let door = relay.as_ref().map(Relay::door);
     let server = match (&tls, &config.transport) {
         (Some(tls), Transport::OwnTls { allow_1_2 } | Transport::GivenTls { allow_1_2, .. }) => {
-            server.listen_rustls_0_23(listener, tls.server_config(*allow_1_2))
+            let tls = tls.server_config(*allow_1_2);
+            https::serve(listener, site, tls, door, BOUNDS)
         }
-        (None, _) | (_, Transport::Http) => server.listen(listener),
+        (None, _) | (_, Transport::Http) => serve_http(listener, site),
     };
-    let server = server.context("cannot serve")?.run();
+    let server = server.context("cannot serve")?;
     rt::spawn(control::serve(control, app.invites.clone()));
     rt::spawn(tick(app.clone()));
     if let Some(tls) = tls {
@@ -87,13 +93,23 @@ async fn run(config: Config) -> Result<()> {
     Ok(())
 }
 
-fn relay(config: &Config, address: SocketAddr, app: &App) -> Result<Option<Relay>> {
-    let Some(calls) = &config.calls else {
-        return Ok(None);
-    };
-    let settings = calls::settings(calls, address);
-    let secret = &app.house.identity.relay_secret;
-    Ok(Some(Relay::start(&settings, secret)?))
+/// For a proxy.
+fn serve_http(listener: TcpListener, site: web::Data<Site>) -> std::io::Result<Server> {
+    let server = HttpServer::new(move || Web::new().configure(http::routes(site.clone())))
+        .keep_alive(Duration::from_secs(BOUNDS.keep_alive_seconds))
+        .shutdown_timeout(BOUNDS.drain_seconds)
+        .max_connections(BOUNDS.connections_per_worker_max)
+        .disable_signals();
+    Ok(server.listen(listener)?.run())
+}
+
+/// Name and port of HTTPS, as the certificate has the name; none where a proxy has both.
+fn https_place(config: &Config, host: &str, port: u16) -> Option<String> {
+    match (&config.host, &config.transport) {
+        (_, Transport::Http) => None,
+        (Some(host), _) if has_port(host) => Some(host.clone()),
+        (Some(_) | None, _) => Some(format!("{host}:{port}")),
+    }
 }
 
 fn listen(addresses: &[SocketAddr]) -> Result<TcpListener> {

@@ -3,30 +3,39 @@
 //! Owns threads and ports. Never learns who is whom: credentials name nobody, and what is relayed
 //! is encrypted between the ends of a call.
 
+mod crowd;
+mod door;
 mod outbox;
 mod ports;
 mod socket;
+mod stream;
+mod streams;
+mod token;
 mod worker;
 
+pub use door::Door;
 pub use ports::Reach;
 
-use mio::{Poll, Token, Waker};
+use crowd::Crowd;
+use mio::{Poll, Waker};
 use ports::Ports;
 use roost_turn::{Limits, Network, PeerPolicy, Secret, Server};
 use socket::Udp;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use worker::Worker;
+use stream::Arrival;
+use token::Source;
+use worker::{Doors, Worker};
 
 /// More are not faster: the kernel is what is busy.
 const WORKERS_MAX: u16 = 4;
 /// Ports of the relays that a worker needs to be of use.
 const PORTS_PER_WORKER_MIN: u16 = 4;
-const WAKER: Token = Token(usize::MAX);
 
 /// The realm of all credentials (RFC 8489, section 9.2).
 const REALM: &str = "roost";
@@ -34,7 +43,8 @@ const REALM: &str = "roost";
 /// What a relay is started with.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where clients come to, at most one address of each family, with one port.
+    /// Where clients come to by UDP and TCP: at most one address of each family, with one port. None
+    /// if they come by the [`Door`] only.
     pub listen: Vec<SocketAddr>,
     /// Where relays are opened, at most one of each family.
     pub reach: Vec<Reach>,
@@ -48,11 +58,9 @@ pub struct Settings {
 /// Why there is no relay.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    #[error(
-        "cannot receive calls on UDP {address}: {error}. Choose another port with calls.udp in \
-         roost.toml, or 0 to do without calls"
-    )]
+    #[error("cannot take calls on {protocol} {address}: {error}")]
     Listen {
+        protocol: &'static str,
         address: SocketAddr,
         error: io::Error,
     },
@@ -60,48 +68,134 @@ pub enum RelayError {
     Start(#[from] io::Error),
 }
 
+/// A relay that has its sockets.
+pub struct Bound {
+    settings: Settings,
+    listeners: Vec<Listeners>,
+}
+
+/// The sockets of one worker that clients come to.
+struct Listeners {
+    udp: Vec<Udp>,
+    tcp: Vec<TcpListener>,
+}
+
 /// A relay that runs until it is dropped.
 pub struct Relay {
     stop: Arc<AtomicBool>,
-    workers: Vec<(Arc<Waker>, JoinHandle<()>)>,
+    threads: Vec<JoinHandle<()>>,
+    ways: Vec<(SyncSender<Arrival>, Arc<Waker>)>,
+    crowd: Crowd,
+}
+
+impl Bound {
+    /// Takes the ports.
+    ///
+    /// # Errors
+    /// A port that is taken; the system's.
+    pub fn bind(settings: Settings) -> Result<Self, RelayError> {
+        // Alone first, so that a port which others use is found to be taken.
+        Listeners::bind(&settings.listen, false)?;
+        let count = workers(&settings.ports);
+        let listeners = (0..count).map(|_| Listeners::bind(&settings.listen, count > 1));
+        Ok(Self {
+            listeners: listeners.collect::<Result<_, _>>()?,
+            settings,
+        })
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn start(self, secret: &[u8; 32]) -> Result<Relay, RelayError> {
+        let mut relay = Relay {
+            stop: Arc::default(),
+            threads: Vec::new(),
+            ways: Vec::new(),
+            crowd: Crowd::default(),
+        };
+        let count = u16::try_from(self.listeners.len()).unwrap_or(WORKERS_MAX);
+        for (number, listeners) in (0..count).zip(self.listeners) {
+            relay.start_worker(&self.settings, secret, listeners, (number, count))?;
+        }
+        Ok(relay)
+    }
 }
 
 impl Relay {
-    /// # Errors
-    /// A port that is taken; the system's.
-    pub fn start(settings: &Settings, secret: &[u8; 32]) -> Result<Self, RelayError> {
-        let mut relay = Self {
-            stop: Arc::default(),
-            workers: Vec::new(),
+    /// Where connections come in that the web server accepted.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door::new(self.crowd.clone(), self.ways.clone())
+    }
+
+    fn start_worker(
+        &mut self,
+        settings: &Settings,
+        secret: &[u8; 32],
+        listeners: Listeners,
+        share: (u16, u16),
+    ) -> io::Result<()> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token())?);
+        let (way, arrivals) = sync_channel(door::ARRIVALS_MAX);
+        let ports = Ports::new(
+            poll.registry().try_clone()?,
+            settings.reach.clone(),
+            settings.ports.clone(),
+            share,
+        );
+        let doors = Doors {
+            udp: listeners.udp,
+            tcp: listeners.tcp,
+            arrivals,
+            crowd: self.crowd.clone(),
         };
-        for address in &settings.listen {
-            // Alone, so that a port which others use is found to be taken.
-            listener(*address, false)?;
-        }
-        let count = workers(&settings.ports);
-        for number in 0..count {
-            let poll = Poll::new()?;
-            let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-            let worker = worker(settings, secret, poll, (number, count))?;
-            let stop = relay.stop.clone();
-            let thread = std::thread::Builder::new()
-                .name(format!("relay {number}"))
-                .spawn(move || worker.run(&stop))?;
-            relay.workers.push((waker, thread));
-        }
-        Ok(relay)
+        let worker = Worker::new(poll, machine(settings, secret), doors, ports)?;
+        let stop = self.stop.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("relay {}", share.0))
+            .spawn(move || worker.run(&stop))?;
+        self.threads.push(thread);
+        self.ways.push((way, waker));
+        Ok(())
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        for (waker, thread) in self.workers.drain(..) {
+        for (_, waker) in &self.ways {
             // One that cannot be woken stops at its next tick.
             let _ = waker.wake();
+        }
+        for thread in self.threads.drain(..) {
             // A worker that panicked has stopped as well.
             let _ = thread.join();
         }
+    }
+}
+
+impl Listeners {
+    fn bind(addresses: &[SocketAddr], is_shared: bool) -> Result<Self, RelayError> {
+        let failed = |protocol, address| {
+            move |error| RelayError::Listen {
+                protocol,
+                address,
+                error,
+            }
+        };
+        let udp = addresses
+            .iter()
+            .map(|&address| Udp::bind(address, is_shared).map_err(failed("UDP", address)));
+        let tcp = addresses
+            .iter()
+            .map(|&address| socket::listen(address, is_shared).map_err(failed("TCP", address)));
+        Ok(Self {
+            udp: udp.collect::<Result<_, _>>()?,
+            tcp: tcp.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -117,37 +211,16 @@ fn workers(ports: &RangeInclusive<u16>) -> u16 {
     cores.min(WORKERS_MAX).min(enough).max(1)
 }
 
-fn worker(
-    settings: &Settings,
-    secret: &[u8; 32],
-    poll: Poll,
-    share: (u16, u16),
-) -> Result<Worker, RelayError> {
-    let listeners = settings
-        .listen
-        .iter()
-        .map(|address| listener(*address, share.1 > 1));
-    let listeners = listeners.collect::<Result<_, _>>()?;
+fn machine(settings: &Settings, secret: &[u8; 32]) -> Server {
     let policy = PeerPolicy::new(
         settings.own.clone(),
         settings.ports.clone(),
         settings.allowed.clone(),
     );
-    let machine = Server::new(
+    Server::new(
         Secret::new(*secret),
         REALM.to_owned(),
         policy,
         Limits::default(),
-    );
-    let ports = Ports::new(
-        poll.registry().try_clone()?,
-        settings.reach.clone(),
-        settings.ports.clone(),
-        share,
-    );
-    Ok(Worker::new(poll, machine, listeners, ports)?)
-}
-
-fn listener(address: SocketAddr, is_shared: bool) -> Result<Udp, RelayError> {
-    Udp::bind(address, is_shared).map_err(|error| RelayError::Listen { address, error })
+    )
 }

@@ -4,7 +4,8 @@
 //! differ behind a router that forwards ports. The machine and its clients know only the latter.
 
 use super::socket::Udp;
-use mio::{Registry, Token};
+use super::token::Source;
+use mio::Registry;
 use roost_turn::RelaySockets;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -52,12 +53,10 @@ impl Ports {
         self.open.get(&relay)
     }
 
-    /// The relay whose socket has this token.
+    /// The relay at the address of this number.
     #[must_use]
-    pub fn relay(&self, token: Token) -> Option<SocketAddr> {
-        let family = token.0 >> u16::BITS;
-        let port = u16::try_from(token.0 & usize::from(u16::MAX)).ok()?;
-        let reach = self.reach.get(family.checked_sub(1)?)?;
+    pub fn relay(&self, at: usize, port: u16) -> Option<SocketAddr> {
+        let reach = self.reach.get(at)?;
         Some(SocketAddr::new(reach.external, port))
     }
 
@@ -121,8 +120,9 @@ impl RelaySockets for Ports {
             })
             .find_map(|port| Udp::bind(SocketAddr::new(reach.bound, port), false).ok())?;
         let port = socket.address().port();
-        let token = Token(((at + 1) << u16::BITS) | usize::from(port));
-        socket.watch(&self.registry, token).ok()?;
+        socket
+            .watch(&self.registry, Source::Relay(at, port).token())
+            .ok()?;
         let relay = SocketAddr::new(reach.external, port);
         self.open.insert(relay, socket);
         self.next = port.saturating_add(1);

@@ -1,4 +1,5 @@
-//! One UDP socket: many datagrams a system call where the kernel has that.
+//! Sockets as the relay wants them: UDP, many datagrams a system call where the kernel has that; TCP
+//! that several threads accept from.
 
 use mio::Interest;
 use mio::event::Source;
@@ -7,12 +8,14 @@ use mio::{Registry, Token};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 /// A datagram, and what the kernel glued together, at most.
 const BUFFER_BYTES: usize = 65_536;
 /// What is asked of the kernel; it gives what the system's administrator allows.
 const KERNEL_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1_024;
 
 pub struct Udp {
     socket: UdpSocket,
@@ -24,22 +27,7 @@ impl Udp {
     /// # Errors
     /// If the address is taken, or not of this machine.
     pub fn bind(address: SocketAddr, is_shared: bool) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )?;
-        if address.is_ipv6() {
-            // Each family has its own socket, so that addresses are what they look like.
-            socket.set_only_v6(true)?;
-        }
-        #[cfg(unix)]
-        if is_shared {
-            socket.set_reuse_port(true)?;
-        }
-        #[cfg(not(unix))]
-        let _ = is_shared;
-        socket.set_nonblocking(true)?;
+        let socket = socket(address, Type::DGRAM, Protocol::UDP, is_shared)?;
         socket.bind(&address.into())?;
         let socket = std::net::UdpSocket::from(socket);
         let state = UdpSocketState::new((&socket).into())?;
@@ -91,6 +79,41 @@ impl Udp {
             let _ = self.state.try_send((&self.socket).into(), &transmit);
         }
     }
+}
+
+/// A socket that clients connect to.
+///
+/// # Errors
+/// If the address is taken, or not of this machine.
+pub fn listen(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
+    let socket = socket(address, Type::STREAM, Protocol::TCP, is_shared)?;
+    // A server that restarts need not wait for what its connections left behind.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn socket(
+    address: SocketAddr,
+    kind: Type,
+    protocol: Protocol,
+    is_shared: bool,
+) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    if address.is_ipv6() {
+        // Each family has its own socket, so that addresses are what they look like.
+        socket.set_only_v6(true)?;
+    }
+    #[cfg(unix)]
+    if is_shared {
+        socket.set_reuse_port(true)?;
+    }
+    #[cfg(not(unix))]
+    let _ = is_shared;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Where received datagrams are put.

@@ -1,29 +1,54 @@
 //! One thread of the relay: its sockets, its machine, its loop.
 //!
-//! Workers share nothing. The kernel gives all packets of one client to the same one.
+//! Workers share nothing but the count of streams. The kernel gives all packets of one client to the
+//! same one.
 
+use super::crowd::Crowd;
 use super::outbox::Outbox;
 use super::ports::Ports;
 use super::socket::{Inbox, Udp};
+use super::stream::{Arrival, Ended};
+use super::streams::Streams;
+use super::token::Source;
 use crate::clock;
-use mio::{Events, Poll, Token};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use roost_turn::stream::{Next, next};
 use roost_turn::{Client, FromClient, FromPeer, Moment, Server, Transport};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 const EVENTS: usize = 256;
 const TICK_SECONDS: u32 = 1;
+/// Connections accepted at a time.
+const ACCEPTS: usize = 16;
+
+/// What clients come in by.
+pub struct Doors {
+    pub udp: Vec<Udp>,
+    pub tcp: Vec<std::net::TcpListener>,
+    /// Connections that others accepted.
+    pub arrivals: Receiver<Arrival>,
+    pub crowd: Crowd,
+}
 
 pub struct Worker {
     poll: Poll,
     machine: Server,
     listeners: Vec<Udp>,
+    doors: Vec<TcpListener>,
+    arrivals: Receiver<Arrival>,
+    crowd: Crowd,
     ports: Ports,
+    streams: Streams,
     inbox: Inbox,
+    /// What came from a stream, while it is read.
+    heard: Vec<u8>,
     outbox: Outbox<Via>,
     ticked: Moment,
 }
@@ -38,21 +63,27 @@ enum Via {
 impl Worker {
     /// # Errors
     /// The system's.
-    pub fn new(
-        poll: Poll,
-        machine: Server,
-        mut listeners: Vec<Udp>,
-        ports: Ports,
-    ) -> io::Result<Self> {
+    pub fn new(poll: Poll, machine: Server, doors: Doors, ports: Ports) -> io::Result<Self> {
+        let mut listeners = doors.udp;
         for (number, listener) in listeners.iter_mut().enumerate() {
-            listener.watch(poll.registry(), Token(number))?;
+            listener.watch(poll.registry(), Source::Listener(number).token())?;
+        }
+        let mut tcp: Vec<_> = doors.tcp.into_iter().map(TcpListener::from_std).collect();
+        for (number, door) in tcp.iter_mut().enumerate() {
+            let token = Source::Door(number).token();
+            poll.registry().register(door, token, Interest::READABLE)?;
         }
         Ok(Self {
+            streams: Streams::new(poll.registry().try_clone()?),
             poll,
             machine,
             listeners,
+            doors: tcp,
+            arrivals: doors.arrivals,
+            crowd: doors.crowd,
             ports,
             inbox: Inbox::new(),
+            heard: Vec::new(),
             outbox: Outbox::default(),
             ticked: Moment::default(),
         })
@@ -89,18 +120,30 @@ impl Worker {
     /// One batch from one socket. Whether there may be more.
     fn serve(&mut self, token: Token) -> bool {
         let now = now();
-        let is_listener = token.0 < self.listeners.len();
-        let more = if is_listener {
-            self.hear_clients(token, now)
-        } else {
-            self.ports
-                .relay(token)
-                .is_some_and(|relay| self.hear_peers(relay, now))
+        let more = match Source::of(token) {
+            Source::Listener(number) => self.hear_clients(number, now),
+            Source::Door(number) => self.accept(number, now),
+            Source::Relay(at, port) => self
+                .ports
+                .relay(at, port)
+                .is_some_and(|relay| self.hear_peers(relay, now)),
+            Source::Stream(number) => self.hear_stream(number, now),
+            Source::Waker => {
+                self.take_arrivals(now);
+                false
+            }
         };
+        self.flush(now);
+        more
+    }
+
+    fn flush(&mut self, now: Moment) {
         let Self {
             outbox,
             listeners,
+            machine,
             ports,
+            streams,
             ..
         } = self;
         outbox.flush(|via, to, bytes, segment| {
@@ -112,11 +155,11 @@ impl Worker {
                 socket.send(to, bytes, segment);
             }
         });
-        more
+        streams.flush(now, |client| machine.gone(client, ports));
     }
 
-    fn hear_clients(&mut self, token: Token, now: Moment) -> bool {
-        let Some(listener) = self.listeners.get(token.0) else {
+    fn hear_clients(&mut self, number: usize, now: Moment) -> bool {
+        let Some(listener) = self.listeners.get(number) else {
             return false;
         };
         let Ok(filled) = listener.receive(&mut self.inbox) else {
@@ -157,27 +200,150 @@ impl Worker {
         };
         for (peer, payload) in self.inbox.datagrams(filled) {
             let peer = self.ports.outward(peer);
-            match self.machine.from_peer(relay, peer, payload, now) {
-                FromPeer::Channel { client, header } => {
+            let step = self.machine.from_peer(relay, peer, payload, now);
+            let (client, header, payload) = match &step {
+                FromPeer::Channel { client, header } => (client, header.as_slice(), payload),
+                FromPeer::Indication { client, message } => (client, &[][..], message.as_slice()),
+                FromPeer::Nothing => continue,
+            };
+            match client.transport {
+                Transport::Udp => {
                     self.outbox
-                        .put(Via::Listener, client.address, &header, payload);
+                        .put(Via::Listener, client.address, header, payload);
                 }
-                FromPeer::Indication { client, message } => {
-                    self.outbox
-                        .put(Via::Listener, client.address, &[], &message);
+                Transport::Stream(number) => {
+                    // What a slow client has no room for is lost, as it would be on UDP.
+                    self.streams.put(number, header, payload);
                 }
-                FromPeer::Nothing => {}
             }
         }
         true
     }
 
+    /// Whether there may be more to accept.
+    fn accept(&mut self, number: usize, now: Moment) -> bool {
+        for _ in 0..ACCEPTS {
+            let Some(door) = self.doors.get(number) else {
+                return false;
+            };
+            let (socket, address) = match door.accept() {
+                Ok(accepted) => accepted,
+                Err(error) => return error.kind() == io::ErrorKind::ConnectionAborted,
+            };
+            let Some(place) = self.crowd.place(address.ip()) else {
+                // Closed.
+                continue;
+            };
+            let arrival = Arrival {
+                socket: socket.into(),
+                address,
+                tls: None,
+                heard: Vec::new(),
+                place,
+            };
+            self.streams.admit(arrival, now);
+        }
+        true
+    }
+
+    fn take_arrivals(&mut self, now: Moment) {
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            if let Some(number) = self.streams.admit(arrival, now) {
+                // The poll does not know of what was heard already.
+                self.hear_stream(number, now);
+            }
+        }
+    }
+
+    fn hear_stream(&mut self, number: u64, now: Moment) -> bool {
+        let mut heard = std::mem::take(&mut self.heard);
+        let more = self.read_stream(number, &mut heard, now);
+        heard.clear();
+        self.heard = heard;
+        if more.is_err()
+            && let Some(client) = self.streams.close(number)
+        {
+            self.machine.gone(client, &mut self.ports);
+        }
+        more == Ok(true)
+    }
+
+    /// Whether there may be more; `heard` is room for what came.
+    fn read_stream(
+        &mut self,
+        number: u64,
+        heard: &mut Vec<u8>,
+        now: Moment,
+    ) -> Result<bool, Ended> {
+        let client = self.streams.client(number).ok_or(Ended)?;
+        let stream = self.streams.stream(number).ok_or(Ended)?;
+        let more = stream.fill(heard)?;
+        let mut left = heard.as_slice();
+        while let Next::Frame { bytes, padded } = next(left).map_err(|_| Ended)? {
+            let message = left.get(..bytes).ok_or(Ended)?;
+            self.take(client, number, message, now)?;
+            left = left.get(padded..).ok_or(Ended)?;
+        }
+        let stream = self.streams.stream(number).ok_or(Ended)?;
+        stream.keep(left);
+        self.streams.flush_later(number);
+        Ok(more)
+    }
+
+    /// One message of a stream.
+    fn take(
+        &mut self,
+        client: Client,
+        number: u64,
+        message: &[u8],
+        now: Moment,
+    ) -> Result<(), Ended> {
+        match self
+            .machine
+            .from_client(client, message, now, &mut self.ports)
+        {
+            FromClient::Answer(answer) => {
+                // Nobody asks twice on a stream, so an answer must not be lost.
+                self.streams
+                    .put(number, &[], &answer)
+                    .then_some(())
+                    .ok_or(Ended)
+            }
+            FromClient::ToPeer {
+                relay,
+                peer,
+                payload,
+            } => {
+                let peer = self.ports.inward(peer);
+                self.outbox.put(Via::Relay(relay), peer, &[], payload);
+                Ok(())
+            }
+            FromClient::Nothing => Ok(()),
+        }
+    }
+
     fn tick(&mut self) {
         let now = now();
-        if now >= self.ticked.plus_seconds(TICK_SECONDS) {
-            self.ticked = now;
-            self.machine.tick(now, &mut self.ports);
+        if now < self.ticked.plus_seconds(TICK_SECONDS) {
+            return;
         }
+        self.ticked = now;
+        let Self {
+            machine,
+            ports,
+            streams,
+            ..
+        } = self;
+        machine.tick(now, ports);
+        for client in streams.tick(now, |client| machine.is_allocated(client)) {
+            machine.gone(client, ports);
+        }
+        // Where something kept us from it: too many open files, or a waker that failed.
+        for number in 0..self.doors.len() {
+            self.accept(number, now);
+        }
+        self.take_arrivals(now);
+        self.flush(now);
     }
 }
 

@@ -25,8 +25,8 @@ pub struct Settings {
     pub requests_per_second: u32,
     /// Requests without a session from one address a second, sustained; 0 for no limit.
     pub strangers_per_second: u32,
-    /// `host:port` of the relay for calls, as clients reach it; none without one.
-    pub relay: Option<String>,
+    /// `stun:` and `turn:` addresses of the relay for calls, as clients reach it; none without one.
+    pub relay_urls: Vec<String>,
 }
 
 impl Default for Settings {
@@ -38,7 +38,7 @@ impl Default for Settings {
             messages_per_second: 100,
             requests_per_second: 50,
             strangers_per_second: 20,
-            relay: None,
+            relay_urls: Vec::new(),
         }
     }
 }

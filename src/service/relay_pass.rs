@@ -28,15 +28,14 @@ impl RelayPasses {
     /// A pass for an hour; none where there is no relay.
     #[must_use]
     pub fn pass(&self, from: &Caller, now: Seconds) -> Option<RelayPass> {
-        let place = self.house.settings.relay.as_deref()?;
+        let urls = self.house.settings.relay_urls.clone();
+        if urls.is_empty() {
+            return None;
+        }
         let secret = &self.house.identity.relay_secret;
         let expires = now.plus(limit::RELAY_PASS_SECONDS);
         let until = Moment::from_millis(expires.get().saturating_mul(1_000));
         let credential = Secret::new(**secret).credential(&name_of(from, secret), until);
-        let urls = vec![
-            format!("stun:{place}"),
-            format!("turn:{place}?transport=udp"),
-        ];
         Some(RelayPass {
             urls: List::new(urls).ok()?,
             username: credential.username,

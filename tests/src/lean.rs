@@ -35,6 +35,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message, client::IntoClientRequest};
 pub struct Way {
     http: HttpTransport,
     tls: TlsConnector,
+    tls_config: ClientConfig,
     origin: String,
     port: u16,
 }
@@ -54,10 +55,19 @@ impl Way {
             .with_no_client_auth();
         Ok(Self {
             http: HttpTransport::new(&Trust::public().and_file(&server.ca())?)?,
-            tls: TlsConnector::from(Arc::new(config)),
+            tls: TlsConnector::from(Arc::new(config.clone())),
+            tls_config: config,
             origin: server.origin().to_owned(),
             port: server.port(),
         })
+    }
+
+    /// TLS that names these protocols in its handshake (ALPN).
+    #[must_use]
+    pub fn tls_naming(&self, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+        let mut config = self.tls_config.clone();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
     }
 
     async fn call<C: Call>(&self, token: &Token, call: &C) -> Result<C::Reply> {

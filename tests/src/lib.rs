@@ -1,12 +1,13 @@
 //! Where server and clients meet: the kit the proofs are written with.
 //!
 //! Owns [`world`] (real cores and the real server's logic in one thread), [`sim`] (stories played
-//! in it), [`real`] (the real binary in a process), [`guest`], [`terminal`], [`browser`] and [`lean`]
-//! (who talks to it), [`search`] (looking for words in bytes), and the proofs [`mod@gun`] and [`mod@bench`]. Never part of
+//! in it), [`real`] (the real binary in a process), [`guest`], [`terminal`], [`browser`], [`mod@turn`] and [`lean`]
+//! (who talks to it), [`mod@fuzz`] (what takes any bytes), [`search`] (looking for words in bytes), and the proofs [`mod@gun`] and [`mod@bench`]. Never part of
 //! the product.
 
 pub mod bench;
 pub mod browser;
+pub mod fuzz;
 pub mod guest;
 pub mod gun;
 pub mod lean;
@@ -14,4 +15,5 @@ pub mod real;
 pub mod search;
 pub mod sim;
 pub mod terminal;
+pub mod turn;
 pub mod world;

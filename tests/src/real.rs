@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -17,6 +18,9 @@ use std::time::Duration;
 
 /// A server that does not get ready within this is broken.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where servers open their relays.
+const RELAY_PORTS: RangeInclusive<u16> = 49_160..=49_259;
 
 /// A server on a folder, running or not.
 pub struct RealServer {
@@ -72,6 +76,7 @@ impl RealServer {
             .arg(&self.folder)
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .args(["--host", "localhost"])
+            .args(self.calls())
             .args(&self.options)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
@@ -179,6 +184,16 @@ impl RealServer {
         })
     }
 
+    /// Without a relay unless that was asked for, so that tests do not fight over its ports.
+    fn calls(&self) -> &'static [&'static str] {
+        let asked = |option: &String| option == "--calls-udp" || option == "--config";
+        if self.options.iter().any(asked) {
+            &[]
+        } else {
+            &["--calls-udp", "0"]
+        }
+    }
+
     fn wait_until_ready(&mut self, lines: &Receiver<String>) -> Result<()> {
         loop {
             let line = match lines.recv_timeout(START_LIMIT) {
@@ -232,10 +247,17 @@ pub fn binary(variable: &str, name: &str) -> Result<PathBuf> {
     }
 }
 
+/// A port that no relay of a call has.
+///
 /// # Errors
 /// If there is none.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        if !RELAY_PORTS.contains(&port) {
+            return Ok(port);
+        }
+    }
 }
 
 fn pid_of(child: &Child) -> Result<Pid> {

@@ -140,6 +140,12 @@ impl Server {
         self.allocations.len()
     }
 
+    /// Whether this client has a relay.
+    #[must_use]
+    pub fn is_allocated(&self, client: Client) -> bool {
+        self.allocations.contains_key(&client)
+    }
+
     /// One packet, or one message of a stream.
     pub fn from_client<'a>(
         &mut self,

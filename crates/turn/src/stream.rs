@@ -72,6 +72,18 @@ pub fn next(buffer: &[u8]) -> Result<Next, NotTurn> {
     })
 }
 
+/// What follows a message of so many bytes in a stream, so that the next one begins at a multiple of
+/// four (RFC 8656, section 12.5).
+#[must_use]
+pub fn padding(bytes: usize) -> &'static [u8] {
+    match bytes % 4 {
+        1 => &[0; 3],
+        2 => &[0; 2],
+        3 => &[0; 1],
+        _ => &[],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +132,7 @@ mod tests {
         #[test]
         fn a_frame_lies_inside_what_came(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(Next::Frame { bytes: inside, padded }) = next(&bytes) {
+                prop_assert_eq!(inside + padding(inside).len(), padded);
                 prop_assert!(inside <= padded && padded <= bytes.len() && inside > 0);
             }
         }

@@ -4,6 +4,7 @@
 //! Both share the machine: figures of throughput include the load's own cost.
 
 mod browser;
+mod calls;
 mod client;
 mod connections;
 mod delivery;
@@ -20,7 +21,7 @@ use std::path::Path;
 
 type Part = (&'static str, fn() -> Result<()>);
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("size", start::sizes),
     ("start", start::start),
     ("messages", delivery::messages),
@@ -30,6 +31,7 @@ const PARTS: [Part; 9] = [
     ("connections", connections::idle),
     ("client", client::operations),
     ("browser", browser::operations),
+    ("calls", calls::calls),
 ];
 
 /// Runs all parts, or those named.

@@ -18,6 +18,20 @@ pub fn cpu_seconds(process: u32) -> Result<f64> {
     Ok((user + system) / TICKS)
 }
 
+/// CPU time that the threads a process has now have used, as exactly as the kernel knows it.
+///
+/// # Errors
+/// If there is no such process.
+pub fn cpu_nanoseconds(process: u32) -> Result<u64> {
+    let mut sum = 0;
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let stat = std::fs::read_to_string(task?.path().join("schedstat"))?;
+        let time = stat.split_whitespace().next().context("no time")?;
+        sum += time.parse::<u64>()?;
+    }
+    Ok(sum)
+}
+
 /// Memory a process holds in RAM, in kilobytes (1,024 bytes).
 ///
 /// # Errors

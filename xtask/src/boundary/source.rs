@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("tls", &["config"]),
     ("http", &["config", "fanout", "service", "session", "tls"]),
+    ("https", &["http", "relay"]),
     ("control", &["service"]),
     ("job", &["config", "fanout", "service", "tls"]),
     ("service", &[]),
@@ -44,7 +45,7 @@ const STARTERS: [&str; 3] = ["main", "command", COMPOSER];
 const CRATE_ARROWS: &[(&str, &[&str])] = &[
     ("roost_store", &["service", "job", "command"]),
     ("roost_mls", &["service"]),
-    ("roost_turn", &["config", "relay", "service"]),
+    ("roost_turn", &["config", "https", "relay", "service"]),
     ("roost_sfu", &["relay"]),
     ("roost_client", &[]),
 ];

@@ -1,0 +1,74 @@
+//! The relay for calls as clients see it that others wrote: coturn's.
+
+use anyhow::{Context, Result, ensure};
+use roost_tests::turn::House;
+use roost_wire::api::RelayPass;
+use std::process::Command;
+
+/// Sent by each of the two clients.
+const MESSAGES: &str = "50";
+
+#[tokio::test]
+async fn coturns_client_relays_over_udp_tcp_and_tls() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let house = House::open(folder.path()).await?;
+    let pass = &house.passes[0];
+    let https = house.server.port();
+    for (transport, port) in [
+        (&[][..], house.port),
+        (&["-t"][..], house.port),
+        (&["-t", "-S"][..], https),
+    ] {
+        // By channels, then by indications.
+        for way in [&[][..], &["-s"]] {
+            relays(&[transport, way].concat(), port, pass)?;
+        }
+    }
+    Ok(())
+}
+
+/// Two clients send to each other's relays; nothing is lost.
+fn relays(options: &[&str], port: u16, pass: &RelayPass) -> Result<()> {
+    let said = run(
+        "turnutils_uclient",
+        &[
+            options,
+            &["-y", "-c", "-n", MESSAGES, "-m", "1", "-l", "171"],
+            &["-u", &pass.username, "-w", &pass.password],
+            &["-p", &port.to_string(), "127.0.0.1"],
+        ]
+        .concat(),
+    )?;
+    let lost = said
+        .lines()
+        .rev()
+        .find_map(|line| line.split_once("Total lost packets "))
+        .with_context(|| format!("{options:?}: {said}"))?;
+    ensure!(lost.1.starts_with("0 "), "{options:?}: {said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn coturns_client_learns_its_address() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let house = House::open(folder.path()).await?;
+
+    let said = run(
+        "turnutils_stunclient",
+        &["-p", &house.port.to_string(), "127.0.0.1"],
+    )?;
+
+    ensure!(said.contains("UDP reflexive addr: 127.0.0.1:"), "{said}");
+    Ok(())
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .with_context(|| {
+            format!("{program}: install coturn, or run packaging/prerequisites.sh test")
+        })?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}
