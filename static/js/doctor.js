@@ -16,9 +16,15 @@ const CONNECT_MS = 8_000;
 /** @param {Pass | undefined} pass @param {Tell} tell */
 export async function examine(pass, tell) {
   for (const kind of /** @type {const} */ (['mic', 'camera'])) tell(kind, await device(kind));
-  for (const way of /** @type {const} */ (['udp', 'tcp', 'tls'])) tell(way, await relay(pass, way));
-  tell('echo', await meets(pass, 'relay'));
-  tell('outside', await meets(pass, 'all'));
+  let [address, open] = ['', ''];
+  for (const way of /** @type {const} */ (['udp', 'tcp', 'tls'])) {
+    const found = await relay(only(pass, way));
+    address ||= /^on (.*)/.exec(found)?.[1] ?? '';
+    if (address) open ||= way;
+    tell(way, found);
+  }
+  tell('echo', await meets(only(pass, 'udp')));
+  tell('outside', await relay(only(pass, open === 'tcp' ? 'tcp' : 'udp', address)));
 }
 
 /** @param {'mic' | 'camera'} kind */
@@ -30,9 +36,8 @@ async function device(kind) {
   return state;
 }
 
-/** Whether the server opens a relay when it is asked in this way. @param {Pass | undefined} pass @param {string} way */
-async function relay(pass, way) {
-  const servers = only(pass, way);
+/** Whether the server opens a relay when it is asked in this way. @param {RTCIceServer[]} servers */
+async function relay(servers) {
   if (servers.length === 0) return 'none';
   const connection = new RTCPeerConnection({ iceServers: servers, iceTransportPolicy: 'relay' });
   try {
@@ -49,17 +54,11 @@ async function relay(pass, way) {
   }
 }
 
-/**
- * Whether a packet comes through: from relay to relay, or from this machine itself to the address
- * that the relay says it has, as another person's would.
- *
- * @param {Pass | undefined} pass @param {RTCIceTransportPolicy} policy Of the other end.
- */
-async function meets(pass, policy) {
-  const iceServers = only(pass, 'udp');
+/** Whether anything comes through, from relay to relay. @param {RTCIceServer[]} iceServers */
+async function meets(iceServers) {
   if (iceServers.length === 0) return 'none';
-  const near = new RTCPeerConnection({ iceServers, iceTransportPolicy: 'relay' });
-  const far = new RTCPeerConnection(policy === 'relay' ? { iceServers, iceTransportPolicy: policy } : {});
+  const [near, far] = [0, 1].map(() => new RTCPeerConnection({ iceServers, iceTransportPolicy: 'relay' }));
+  if (!near || !far) return 'none';
   try {
     const connected = new Promise((over) => {
       near.createDataChannel('').onopen = () => over('on');
@@ -82,9 +81,15 @@ async function meets(pass, policy) {
   }
 }
 
-/** @param {Pass | undefined} pass @param {string} way @returns {RTCIceServer[]} */
-function only(pass, way) {
+/**
+ * @param {Pass | undefined} pass
+ * @param {string} way
+ * @param {string} [host] Instead of the one that the pass names.
+ * @returns {RTCIceServer[]}
+ */
+function only(pass, way, host) {
   const fits = (/** @type {string} */ url) => (way === 'tls' ? url.startsWith('turns:') : url.startsWith('turn:') && url.endsWith(`transport=${way}`));
-  const urls = pass?.urls.filter(fits) ?? [];
-  return pass && urls.length > 0 ? [{ ...pass, urls }] : [];
+  const there = host?.includes(':') ? `[${host}]` : host;
+  const urls = (pass?.urls.filter(fits) ?? []).map((url) => (there ? url.replace(/^(turns?:).*(:\d+\?)/, `$1${there}$2`) : url));
+  return pass && urls.length > 0 && host !== '' ? [{ ...pass, urls }] : [];
 }

@@ -36,6 +36,12 @@ impl Findings {
         self.of(name).is_some_and(|result| result.starts_with("on"))
     }
 
+    /// Only TLS, which goes to the server's own name, finds the relay.
+    fn is_elsewhere(&self) -> bool {
+        let is_closed = |name: &str| self.of(name) == Some("closed");
+        self.works("tls") && ["udp", "tcp", "outside"].into_iter().all(is_closed)
+    }
+
     /// Where the relay says it is.
     fn relay(&self) -> Option<IpAddr> {
         ["udp", "tcp", "tls"].iter().find_map(|way| {
@@ -87,6 +93,8 @@ fn verdict(findings: &Findings, lines: &[Finding]) -> &'static str {
 fn judge(name: &str, result: &str, findings: &Findings) -> (Health, Option<String>) {
     let (health, advice) = match (name, result) {
         ("mic" | "camera", state) => return device(name, Device::parse(state).unwrap_or_default()),
+        ("outside", "none" | "closed") => return (Health::Bad, Some(outside(findings))),
+        ("outside", _) => return address(findings),
         (_, "none") => (
             Health::Bad,
             "This server relays no calls in this way. Its operator can switch that on: calls.udp in roost.toml.",
@@ -94,6 +102,10 @@ fn judge(name: &str, result: &str, findings: &Findings) -> (Health, Option<Strin
         (_, "denied") => (
             Health::Bad,
             "The relay does not take this server’s passes. Is another program on its port?",
+        ),
+        ("udp" | "tcp", "closed") if findings.is_elsewhere() => (
+            Health::Bad,
+            "No answer. The relay’s address may be why: see below.",
         ),
         ("udp", "closed") if findings.works("tcp") || findings.works("tls") => (
             Health::Bearable,
@@ -115,8 +127,6 @@ fn judge(name: &str, result: &str, findings: &Findings) -> (Health, Option<Strin
             Health::Bad,
             "The relay answers, but nothing comes through. If you run this server: forward UDP 49160 to 49259 in your router to the machine it runs on.",
         ),
-        ("outside", "closed") => return (Health::Bad, Some(outside(findings))),
-        ("outside", _) => return address(findings),
         _ => return (Health::Good, None),
     };
     (health, Some(advice.to_owned()))
@@ -151,7 +161,7 @@ fn outside(findings: &Findings) -> String {
     match findings.relay() {
         Some(address) if is_carriers(&address) => carriers(&address),
         Some(address) => format!(
-            "The relay says it is at {address}, and cannot be reached there. If you run this server: set calls.external in roost.toml to your router’s own address (it shows it as WAN or internet address), and forward UDP 49160 to 49259 to the machine it runs on."
+            "The relay says it is at {address}, and cannot be reached there. If you run this server: set calls.external in roost.toml to your router’s own address (it shows it as WAN or internet address), and forward UDP 3478 and 49160 to 49259 to the machine it runs on. Some routers do not send back what comes from inside: then look from another network, too."
         ),
         None => "The relay opened no port, so nobody can reach it.".to_owned(),
     }
@@ -254,6 +264,22 @@ mod tests {
         assert!(advice(&wrong, "The relay’s address").contains("calls.external"));
         assert!(advice(&carrier, "The relay’s address").contains("carrier-grade"));
         assert!(advice(&local, "The relay’s address").contains("only in this network"));
+    }
+
+    #[test]
+    fn blocked_udp_and_a_wrong_address_are_told_apart() {
+        let all = [
+            ("udp", "closed"),
+            ("tcp", "closed"),
+            ("echo", "closed"),
+            ("outside", "closed"),
+        ];
+        let elsewhere = found(&all);
+        let blocked = found(&[("udp", "closed"), ("echo", "closed")]);
+
+        assert!(advice(&elsewhere, "Relay over UDP").contains("see below"));
+        assert!(advice(&blocked, "Relay over UDP").contains("UDP is blocked"));
+        assert!(advice(&blocked, "The relay’s address").is_empty());
     }
 
     #[test]
