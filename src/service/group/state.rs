@@ -27,6 +27,8 @@ pub struct State {
     pub progress: Progress,
     pub recent: BTreeMap<EntryHash, KnownRow>,
     pub observed: Option<ObservedGroup>,
+    /// The group of this conversation's call.
+    pub call: Option<GroupId>,
 }
 
 impl State {
@@ -191,6 +193,7 @@ mod tests {
             progress: Progress::default(),
             recent: BTreeMap::new(),
             observed: None,
+            call: None,
         }
     }
 
