@@ -165,6 +165,15 @@ pub enum Command {
     RemoveFromCall {
         account: AccountId,
     },
+    /// Let somebody who is not in the conversation into its call, and into nothing else.
+    AdmitGuest {
+        account: AccountId,
+    },
+    /// Be such a guest: wait to be let into a call. Answered by `Notice::RoomChanged`.
+    WaitForCall {
+        conversation: GroupId,
+        call: GroupId,
+    },
     /// What the page shows of itself to the others (muted, hand raised, …): its own bits, passed on
     /// as they are.
     SetRoomFlags(u32),

@@ -100,6 +100,9 @@ impl State {
         began: Option<Seq>,
     ) -> Result<(), GroupError> {
         let member = self.member(from)?;
+        if self.row.call_of.is_some() {
+            return Err(GroupError::Against("Nothing is written into a call."));
+        }
         if self.row.closed {
             return Err(GroupError::Against("This group has moved elsewhere."));
         }

@@ -75,6 +75,10 @@ impl Core {
             Command::EnterCall { conversation } => self.enter_call(conversation, turn),
             Command::LeaveCall => self.leave_call(turn),
             Command::RemoveFromCall { account } => self.remove_from_call(account, turn),
+            Command::AdmitGuest { account } => self.admit_guest(account, turn),
+            Command::WaitForCall { conversation, call } => {
+                self.wait_for_call(conversation, call, turn);
+            }
             Command::SetRoomFlags(flags) => self.set_room_flags(flags),
             Command::RenewRoomSession => self.renew_room_session(turn),
             Command::Connect => self.connect(Wanted::Live, turn),

@@ -29,12 +29,11 @@ const LEAVES_MAX: u32 = 1 << LEAF_BITS;
 
 /// What a stream of frames carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
 pub enum Track {
-    Audio = 0,
-    Video = 1,
-    Screen = 2,
-    ScreenAudio = 3,
+    Audio,
+    Video,
+    Screen,
+    ScreenAudio,
 }
 
 impl Track {

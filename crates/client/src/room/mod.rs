@@ -26,6 +26,8 @@ pub struct RoomView {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoomState {
+    /// A guest waits to be let in by a member.
+    Waiting,
     /// On the way in, or back in after a repair.
     Entering,
     Live,

@@ -142,7 +142,8 @@ impl Room {
                     ..seat
                 },
                 None => Seat {
-                    is_guest: !self.is_in_conversation(&leaf),
+                    // A guest knows of nobody whether they are in the conversation.
+                    is_guest: !self.is_guest && !self.is_in_conversation(&leaf),
                     leaf,
                     heard: now,
                     announced: None,
@@ -158,6 +159,7 @@ impl Room {
         });
         let over = self.secrets.len().saturating_sub(EPOCHS_KEPT);
         self.secrets.drain(..over);
+        self.forget_admitted();
         self.beat_at = Moment::default();
         self.beat_twice = true;
         true

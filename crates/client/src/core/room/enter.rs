@@ -7,15 +7,15 @@ use super::{Phase, Room, RoomCall};
 use crate::core::Core;
 use crate::core::net::Call;
 use crate::core::turn::Turn;
-use crate::group::{Bundle, Shown, Staged, leaves_in, signer_of};
+use crate::group::{Bundle, Shown, leaves_in, signer_of};
 use crate::notice::Notice;
 use crate::port::Moment;
 use crate::repair::Trouble;
 use roost_mls::{CallProof, CallSecret, GroupPolicy};
 use roost_wire::api::{
-    Accepted, CallFounding, CallOpened, GroupInfoBundle, OpenCall, SubmitCommit,
+    Accepted, CallFounding, CallOpened, GroupInfoBundle, OpenCall, SubmitCommit, WelcomeFor,
 };
-use roost_wire::{ApiError, Blob, ErrorCode, GroupId, List, Seq};
+use roost_wire::{ApiError, Blob, DeviceId, ErrorCode, GroupId, List, Seq, StateCounter};
 
 /// Tries of the way in that were lost to others or refused, before the person is told.
 const TRIES_MAX: u32 = 10;
@@ -85,7 +85,7 @@ impl Core {
                 }
                 self.stage_room_entry(call, info, turn);
             }
-            (_, None) => self.look_again(Trouble::BadAnswer, turn),
+            (_, None) => self.look_again(Some(Trouble::BadAnswer), turn),
         }
     }
 
@@ -94,7 +94,7 @@ impl Core {
         self.net.set_time(info.time, turn.now);
         self.refresh_room_people();
         let Some(proof) = self.call_proof(&call) else {
-            return self.look_again(Trouble::StateLost, turn);
+            return self.look_again(Some(Trouble::StateLost), turn);
         };
         let Some(room) = self.room.as_mut() else {
             return;
@@ -110,7 +110,7 @@ impl Core {
                 room.entry = Some(staged);
                 room.phase = Phase::Entering;
             }
-            Ok(_) | Err(_) => self.look_again(Trouble::BadAnswer, turn),
+            Ok(_) | Err(_) => self.look_again(Some(Trouble::BadAnswer), turn),
         }
     }
 
@@ -129,9 +129,9 @@ impl Core {
         let room = self.room.as_ref();
         let Some((call, entry)) = room.and_then(|room| Some((room.call?, room.entry.as_ref()?)))
         else {
-            return self.look_again(Trouble::StateLost, turn);
+            return self.look_again(Some(Trouble::StateLost), turn);
         };
-        if let Some(request) = submission(call, &entry.commit, &entry.group_info, state) {
+        if let Some(request) = submission(call, &entry.commit, &entry.group_info, &[], state) {
             self.call(Call::Room(call, RoomCall::Enter), &request, turn);
         }
     }
@@ -148,14 +148,15 @@ impl Core {
         let Some(staged) = room.entry.take() else {
             return;
         };
-        match room.adopt(call, staged) {
-            true => self.go_live(accepted.seq, turn),
-            false => self.look_again(Trouble::StateLost, turn),
+        if room.mls.adopt(call, staged).is_ok() {
+            self.go_live(accepted.seq, turn);
+        } else {
+            self.look_again(Some(Trouble::StateLost), turn);
         }
     }
 
     /// This device is in the call.
-    fn go_live(&mut self, seq: Seq, turn: &mut Turn<'_>) {
+    pub(super) fn go_live(&mut self, seq: Seq, turn: &mut Turn<'_>) {
         self.refresh_room_people();
         let Some(room) = self.room.as_mut() else {
             return;
@@ -166,7 +167,7 @@ impl Core {
         room.tries = 0;
         room.beat_at = Moment::default();
         if !room.begin_epoch(None, turn.now) {
-            return self.look_again(Trouble::StateLost, turn);
+            return self.look_again(Some(Trouble::StateLost), turn);
         }
         self.hear_self();
         turn.notify(Notice::RoomChanged);
@@ -189,7 +190,7 @@ impl Core {
         if error.code == ErrorCode::NotFound && had_none && !room.was_in() {
             // The call ended meanwhile: this device begins one.
             self.calls_on.remove(conversation);
-            self.look_again(Trouble::BadAnswer, turn);
+            self.look_again(None, turn);
         } else if error.code == ErrorCode::NotFound {
             self.calls_on.remove(conversation);
             self.end_room(Some("The call is over."), turn);
@@ -208,23 +209,29 @@ impl Core {
             return;
         }
         match error.code {
-            ErrorCode::Stale | ErrorCode::NotFound => self.look_again(Trouble::BadAnswer, turn),
+            // Others were faster, or the call is over.
+            ErrorCode::Stale | ErrorCode::NotFound => self.look_again(None, turn),
             _ => self.end_room(Some(&error.message.clone()), turn),
         }
     }
 
     /// Throws away what there is of the call's state, and looks for the way in again.
-    pub(super) fn look_again(&mut self, trouble: Trouble, turn: &mut Turn<'_>) {
+    pub(super) fn look_again(&mut self, trouble: Option<Trouble>, turn: &mut Turn<'_>) {
         let Some(me) = self.me.clone() else {
             return;
         };
         let Some(room) = self.room.as_mut() else {
             return;
         };
+        if room.is_guest {
+            return self.end_room(Some("The call was lost. Ask to be let in again."), turn);
+        }
         room.start_over(me);
         let is_hopeless = room.tries >= TRIES_MAX;
         let conversation = room.conversation;
-        self.troubles.count(trouble);
+        if let Some(trouble) = trouble {
+            self.troubles.count(trouble);
+        }
         if is_hopeless {
             return self.end_room(Some("The call could not be entered."), turn);
         }
@@ -248,10 +255,6 @@ impl Room {
         let signer = leaves.iter().find(|leaf| leaf.index == signer);
         shown.policy.conversation() == Some(self.conversation)
             && signer.is_some_and(|leaf| self.is_in_conversation(leaf))
-    }
-
-    fn adopt(&mut self, call: &GroupId, staged: Staged) -> bool {
-        self.mls.adopt(call, staged).is_ok()
     }
 
     /// Whether this device was in the call that it looks for.
@@ -282,13 +285,20 @@ pub(super) fn submission(
     call: GroupId,
     commit: &[u8],
     group_info: &[u8],
-    state: roost_wire::StateCounter,
+    welcomes: &[(Vec<DeviceId>, Vec<u8>)],
+    state: StateCounter,
 ) -> Option<SubmitCommit> {
+    let welcomes = welcomes.iter().map(|(devices, welcome)| {
+        Some(WelcomeFor {
+            devices: List::new(devices.clone()).ok()?,
+            welcome: Blob::new(welcome.clone()).ok()?,
+        })
+    });
     Some(SubmitCommit {
         group: call,
         commit: Blob::new(commit.to_vec()).ok()?,
         group_info: Blob::new(group_info.to_vec()).ok()?,
-        welcomes: List::default(),
+        welcomes: List::new(welcomes.collect::<Option<Vec<_>>>()?).ok()?,
         state,
     })
 }

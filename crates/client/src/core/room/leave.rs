@@ -24,7 +24,7 @@ impl Core {
         };
         match room.phase {
             // If the way in is done all the same, the others notice that nobody is there.
-            Phase::Opening | Phase::Entering => self.end_room(None, turn),
+            Phase::Waiting | Phase::Opening | Phase::Entering => self.end_room(None, turn),
             Phase::Live => {
                 room.phase = Phase::Leaving { since: turn.now };
                 room.secrets.clear();

@@ -17,7 +17,7 @@ use roost_mls::{CallSecret, HandshakeKind, read_handshake};
 use roost_wire::api::{LogPage, Remedy, ReportVerdict, Verdict, VerdictTaken};
 use roost_wire::frame::{ClientFrame, Cursor};
 use roost_wire::log::{EntryKind, LogEntry};
-use roost_wire::{ApiError, EntryHash, GroupId, Seq};
+use roost_wire::{EntryHash, GroupId, Seq};
 
 /// A joiner may know of an epoch of the conversation that has not come here yet: so long it is
 /// waited for.
@@ -87,24 +87,13 @@ impl Core {
         room.fetch = false;
         let before = room.cursor;
         if page.tail > before.next() && page.head > before {
-            return self.look_again(Trouble::LogGone, turn);
+            return self.look_again(Some(Trouble::LogGone), turn);
         }
         for entry in page.entries.into_vec() {
             self.on_room_entry(call, entry, turn);
         }
         if let Some(room) = self.room_in(call) {
             room.fetch = room.cursor < page.head && room.cursor > before;
-        }
-    }
-
-    pub(super) fn on_room_log_refused(
-        &mut self,
-        call: &GroupId,
-        _error: &ApiError,
-        turn: &mut Turn<'_>,
-    ) {
-        if self.room_in(call).is_some() {
-            self.on_room_gone(call, turn);
         }
     }
 
@@ -122,7 +111,7 @@ impl Core {
         if let Phase::Leaving { .. } = room.phase {
             self.end_room(None, turn);
         } else {
-            self.look_again(Trouble::LogGone, turn);
+            self.look_again(Some(Trouble::LogGone), turn);
         }
     }
 
@@ -148,7 +137,7 @@ impl Core {
         } else if room.parked.len() < PARKED_MAX {
             room.parked.push_back(entry);
         } else {
-            self.look_again(Trouble::StateLost, turn);
+            self.look_again(Some(Trouble::StateLost), turn);
         }
     }
 
@@ -214,6 +203,10 @@ impl Core {
 
     /// Whether whoever enters by this commit may. A member's own commit passes.
     fn gate_of(&mut self, call: &GroupId, commit: &[u8], turn: &Turn<'_>) -> Gate {
+        // A guest cannot know; the members do.
+        if self.room.as_ref().is_some_and(|room| room.is_guest) {
+            return Gate::Open;
+        }
         let entry = match call_entry(commit) {
             Ok(None) => return Gate::Open,
             Ok(Some(entry)) => entry,
@@ -255,7 +248,7 @@ impl Core {
         match room.mls.epoch(call) {
             Ok(current) if entry.epoch < current => return,
             Ok(current) if entry.epoch == current => {}
-            Ok(_) | Err(_) => return self.look_again(Trouble::StateLost, turn),
+            Ok(_) | Err(_) => return self.look_again(Some(Trouble::StateLost), turn),
         }
         if is_shut {
             return self.refuse_room_commit(call, entry);
@@ -279,7 +272,7 @@ impl Core {
         let own = room.commit.take().map(|commit| commit.hash) == Some(entry.hash);
         let entered = commit.is_external.then_some(commit.committer);
         if room.mls.save_with_tree(call).is_err() || !room.begin_epoch(entered, turn.now) {
-            return self.look_again(Trouble::StateLost, turn);
+            return self.look_again(Some(Trouble::StateLost), turn);
         }
         if !own && room.merged.len() < MERGED_WAITING_MAX {
             room.merged.push((entry.seq, entry.hash));
@@ -294,7 +287,7 @@ impl Core {
         let phase = self.room.as_ref().map(|room| room.phase);
         match phase {
             Some(Phase::Leaving { .. }) => self.end_room(None, turn),
-            Some(_) if for_silence => self.look_again(Trouble::LogGone, turn),
+            Some(_) if for_silence => self.look_again(Some(Trouble::LogGone), turn),
             Some(_) => self.end_room(Some("You were removed from the call."), turn),
             None => {}
         }
@@ -344,7 +337,7 @@ impl Core {
         if room.refused.map(|refused| refused.seq) == entry.voids && entry.voids.is_some() {
             room.refused = None;
         } else if room.mls.epoch(&call).is_ok_and(|epoch| epoch > entry.epoch) {
-            self.look_again(Trouble::CommitVoided, turn);
+            self.look_again(Some(Trouble::CommitVoided), turn);
         }
     }
 
@@ -388,7 +381,7 @@ impl Core {
         room.fetch = true;
         let goes_on = taken.is_some_and(|taken| taken.remedy == Remedy::GoOn);
         if !goes_on || asked >= VERDICT_ASKS_MAX {
-            return self.look_again(Trouble::CommitRefused, turn);
+            return self.look_again(Some(Trouble::CommitRefused), turn);
         }
         let wait = Call::Room(*call, RoomCall::Verdict(seq));
         self.net.cool(wait, turn.now, Some(1), 0);
@@ -404,6 +397,6 @@ impl super::Room {
                 .any(|known| known.device_key == leaf.device_key)
         };
         let mut new = after.iter().filter(is_new);
-        self.is_in_conversation(committer) || new.next().is_none()
+        self.is_guest || self.is_in_conversation(committer) || new.next().is_none()
     }
 }

@@ -6,6 +6,7 @@
 
 mod announce;
 mod enter;
+mod guest;
 mod leave;
 mod log;
 mod roster;
@@ -18,11 +19,12 @@ use crate::notice::Notice;
 use crate::port::Moment;
 use crate::room::{RoomKeys, RoomMember, RoomState, RoomView, SenderKeys, frame_keys};
 use log::Refused;
-use roost_wire::AccountId;
-use roost_wire::api::{self, CallFounding, FetchLog};
+use roost_wire::api::{self, CallFounding, ClaimedKeyPackage, FetchLog};
 use roost_wire::call::Call as _;
 use roost_wire::log::LogEntry;
-use roost_wire::{ApiError, EntryHash, Epoch, ErrorCode, GroupId, Seq, SignatureKey, limit};
+use roost_wire::{
+    AccountId, ApiError, DeviceId, EntryHash, Epoch, ErrorCode, GroupId, Seq, SignatureKey, limit,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Epochs whose keys are kept: the current one and the one before.
@@ -39,10 +41,14 @@ pub(super) enum RoomCall {
     Leave,
     End,
     Verdict(Seq),
+    Tree,
+    Claim(AccountId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// A guest waits to be let in.
+    Waiting,
     /// Asking for the way in.
     Opening,
     /// An external commit is ready or on its way.
@@ -92,11 +98,17 @@ pub(super) struct Room {
     /// Whom the person here wants to be removed.
     banished: BTreeSet<AccountId>,
     tries: u32,
+    /// This device is in the call and not in the conversation.
+    is_guest: bool,
+    invited: Option<guest::Invited>,
+    /// Whom the person here lets in, and their key packages once they are there.
+    admitting: BTreeMap<AccountId, Option<Vec<ClaimedKeyPackage>>>,
 }
 
 struct RoomCommit {
     commit: Vec<u8>,
     group_info: Vec<u8>,
+    welcomes: Vec<(Vec<DeviceId>, Vec<u8>)>,
     hash: EntryHash,
     accepted: bool,
 }
@@ -139,11 +151,15 @@ impl Core {
     #[must_use]
     pub fn room(&self) -> Option<RoomView> {
         let room = self.room.as_ref()?;
-        let members = room.seats.values().map(|seat| self.room_member(seat));
+        let members = room
+            .seats
+            .values()
+            .map(|seat| self.room_member(seat, room.is_guest));
         Some(RoomView {
             conversation: room.conversation,
             call: room.call,
             state: match room.phase {
+                Phase::Waiting => RoomState::Waiting,
                 Phase::Opening | Phase::Entering => RoomState::Entering,
                 Phase::Live => RoomState::Live,
                 Phase::Leaving { .. } => RoomState::Leaving,
@@ -247,6 +263,7 @@ impl Core {
             return;
         };
         match room.phase {
+            Phase::Waiting => self.pump_waiting(turn),
             Phase::Opening => self.pump_opening(turn),
             Phase::Entering => self.pump_room_entry(turn),
             Phase::Live => {
@@ -255,6 +272,7 @@ impl Core {
                 self.look_at_people(turn);
                 self.pump_room_log(turn);
                 self.pump_room_verdicts(turn);
+                self.pump_guests(turn);
                 self.pump_roster(turn);
                 self.pump_announcement(turn);
             }
@@ -344,6 +362,11 @@ impl Core {
                 let taken = api::ReportVerdict::reply(body).ok()?;
                 self.on_room_verdict(group, seq, Some(taken), turn);
             }
+            RoomCall::Tree => self.on_room_tree(group, &api::FetchTree::reply(body).ok()?, turn),
+            RoomCall::Claim(account) => {
+                let claimed = api::ClaimKeyPackages::reply(body).ok()?;
+                self.on_guest_claimed(group, account, claimed, turn);
+            }
         }
         Some(())
     }
@@ -365,12 +388,15 @@ impl Core {
         match call {
             RoomCall::Open => self.on_opening_refused(group, error, turn),
             RoomCall::Enter => self.on_room_entry_refused(group, error, turn),
-            RoomCall::Log => self.on_room_log_refused(group, error, turn),
             RoomCall::Commit => self.on_room_commit_refused(group, error, turn),
             RoomCall::Leave | RoomCall::End => {
                 self.on_leaving_refused(group, call, error, turn);
             }
             RoomCall::Verdict(seq) => self.on_room_verdict(group, seq, None, turn),
+            RoomCall::Log | RoomCall::Tree => self.on_room_gone(group, turn),
+            RoomCall::Claim(account) => {
+                self.on_guest_refused(group, account, Some(error), turn);
+            }
         }
     }
 
@@ -390,16 +416,17 @@ impl Core {
         self.room.as_mut().filter(|room| room.call == Some(*call))
     }
 
-    fn room_member(&self, seat: &Seat) -> RoomMember {
+    fn room_member(&self, seat: &Seat, is_guest: bool) -> RoomMember {
         let (account, device) = (seat.leaf.account(), seat.leaf.device());
         let name = self.name_of(&account).unwrap_or(&seat.leaf.claims.name);
+        let is_me = self.me.as_ref().is_some_and(|me| me.device == device);
         RoomMember {
             account,
             device,
             leaf: seat.leaf.index,
             name: name.clone(),
-            is_me: self.me.as_ref().is_some_and(|me| me.device == device),
-            is_guest: seat.is_guest,
+            is_me,
+            is_guest: seat.is_guest || (is_me && is_guest),
             is_heard: seat.announced.is_some(),
             flags: seat.announced.map_or(0, |announced| announced.flags),
         }
@@ -435,6 +462,9 @@ impl Room {
             unwanted: BTreeMap::new(),
             banished: BTreeSet::new(),
             tries: 0,
+            is_guest: false,
+            invited: None,
+            admitting: BTreeMap::new(),
         }
     }
 

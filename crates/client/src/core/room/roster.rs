@@ -96,6 +96,9 @@ impl Core {
         let Some(room) = self.room.as_ref() else {
             return;
         };
+        if room.is_guest {
+            return;
+        }
         let conversation = self.conversations.get(&room.conversation);
         if conversation.is_none_or(super::super::Conversation::is_over) {
             return self.end_room(Some("You are no longer in this conversation."), turn);
@@ -122,7 +125,7 @@ impl Core {
         let Some(room) = self.room.as_mut() else {
             return;
         };
-        if !room.followed {
+        if !room.followed || room.is_guest {
             return;
         }
         let reasons = room.seats.values().filter_map(|seat| {
@@ -135,7 +138,8 @@ impl Core {
         for (leaf, _) in &reasons {
             room.unwanted.entry(*leaf).or_insert(now);
         }
-        let is_due = self.removals_due().any(|due| due <= now);
+        let admits = !room.additions().is_empty();
+        let is_due = admits || self.removals_due().any(|due| due <= now);
         self.submit_removal(&reasons, is_due, turn);
     }
 
@@ -158,7 +162,9 @@ impl Core {
                 .filter(|(_, reason)| *reason != Reason::Proposed);
             let changes = Changes {
                 remove: by_value.map(|(leaf, _)| *leaf).collect(),
-                for_silence: reasons.iter().all(|(_, reason)| *reason == Reason::Lost),
+                for_silence: !reasons.is_empty()
+                    && reasons.iter().all(|(_, reason)| *reason == Reason::Lost),
+                add: room.additions(),
                 ..Changes::default()
             };
             match room.mls.commit(&call, changes, now) {
@@ -167,16 +173,19 @@ impl Core {
                         hash: EntryHash::of(&commit.bytes),
                         commit: commit.bytes,
                         group_info: commit.group_info,
+                        welcomes: commit.welcomes,
                         accepted: false,
                     });
                 }
-                Err(_) => return self.look_again(Trouble::StateLost, turn),
+                Err(_) => return self.look_again(Some(Trouble::StateLost), turn),
             }
         }
         let commit = self.room.as_ref().and_then(|room| room.commit.as_ref());
         let waiting = commit.filter(|commit| !commit.accepted);
-        let request =
-            waiting.and_then(|commit| submission(call, &commit.commit, &commit.group_info, state));
+        let request = waiting.and_then(|commit| {
+            let (bytes, info) = (&commit.commit, &commit.group_info);
+            submission(call, bytes, info, &commit.welcomes, state)
+        });
         if let Some(request) = request {
             self.call(Call::Room(call, RoomCall::Commit), &request, turn);
         }
@@ -205,7 +214,7 @@ impl Core {
         // Somebody else was first: the log tells.
         room.fetch = true;
         if error.code == ErrorCode::Suspended {
-            self.look_again(Trouble::CommitVoided, turn);
+            self.look_again(Some(Trouble::CommitVoided), turn);
         }
     }
 
