@@ -33,6 +33,8 @@ pub(super) struct Refused {
     seq: Seq,
     hash: EntryHash,
     asked: u32,
+    /// It stands, unless the log says by now that it was taken back.
+    stands: bool,
 }
 
 /// What becomes of a joiner.
@@ -92,8 +94,12 @@ impl Core {
         for entry in page.entries.into_vec() {
             self.on_room_entry(call, entry, turn);
         }
-        if let Some(room) = self.room_in(call) {
-            room.fetch = room.cursor < page.head && room.cursor > before;
+        let Some(room) = self.room_in(call) else {
+            return;
+        };
+        room.fetch = room.cursor < page.head && room.cursor > before;
+        if !room.fetch && room.refused.is_some_and(|refused| refused.stands) {
+            self.look_again(Some(Trouble::CommitRefused), turn);
         }
     }
 
@@ -302,6 +308,7 @@ impl Core {
                 seq: entry.seq,
                 hash: entry.hash,
                 asked: 0,
+                stands: false,
             });
         }
     }
@@ -347,6 +354,7 @@ impl Core {
             return;
         };
         let (seq, hash, verdict) = match (room.refused, room.merged.first()) {
+            (Some(refused), _) if refused.stands => return,
             (Some(refused), _) => (refused.seq, refused.hash, Verdict::Refused),
             (None, Some((seq, hash))) => (*seq, *hash, Verdict::Merged),
             (None, None) => return,
@@ -377,12 +385,10 @@ impl Core {
         };
         refused.asked = refused.asked.saturating_add(1);
         let asked = refused.asked;
+        let goes_on = taken.is_some_and(|taken| taken.remedy == Remedy::GoOn);
+        refused.stands = !goes_on || asked >= VERDICT_ASKS_MAX;
         // The answer may be in the log already.
         room.fetch = true;
-        let goes_on = taken.is_some_and(|taken| taken.remedy == Remedy::GoOn);
-        if !goes_on || asked >= VERDICT_ASKS_MAX {
-            return self.look_again(Some(Trouble::CommitRefused), turn);
-        }
         let wait = Call::Room(*call, RoomCall::Verdict(seq));
         self.net.cool(wait, turn.now, Some(1), 0);
     }
