@@ -27,7 +27,16 @@ fn two_of_three_are_in_the_call_and_share_keys_and_the_third_has_none() {
     assert_ne!(ada.frame_keys_of(&ada), ada.frame_keys_of(&ben));
     assert!(cem.core().room_keys().is_none());
     assert_eq!(cem.core().call_on(&room), ada.call());
-    assert!(cem.core().conversations().iter().all(|one| one.id == room));
+    let is_call = |id: GroupId| Some(id) == ada.call();
+    for person in [&ada, &cem] {
+        assert!(
+            !person
+                .core()
+                .conversations()
+                .iter()
+                .any(|one| is_call(one.id))
+        );
+    }
 }
 
 #[test]
@@ -284,6 +293,48 @@ fn a_commit_that_nobody_can_follow_is_taken_back_and_the_call_goes_on() {
 
     assert_eq!(ada.frame_keys_of(&ada), cem.frame_keys_of(&ada));
     assert_eq!(ada.call_state(), Some(RoomState::Live));
+}
+
+#[test]
+fn a_guest_is_in_the_call_and_in_nothing_else() {
+    let world = World::seeded(434);
+    let [ada, ben, gus] = world.people(["ada", "ben", "gus"]);
+    let room = ada.founds("two", &[&ben]);
+    world.settle();
+    ada.enters(&room);
+    ben.enters(&room);
+    world.pass(SOON_MS);
+    let call = ada.call().unwrap();
+
+    gus.wishes(Command::WaitForCall {
+        conversation: room,
+        call,
+    });
+    world.pass(SOON_MS);
+    assert_eq!(gus.call_state(), Some(RoomState::Waiting));
+    assert_eq!(
+        ada.roster(),
+        ["ada", "ben"],
+        "not before somebody lets him in"
+    );
+    ben.wishes(Command::AdmitGuest {
+        account: gus.account(),
+    });
+    world.pass(2 * SOON_MS);
+    ada.says(&room, "among ourselves");
+    world.pass(SOON_MS);
+
+    for person in [&ada, &ben, &gus] {
+        assert_eq!(person.roster(), ["ada", "ben", "gus"], "{}", person.name());
+        assert_eq!(person.frame_keys_of(&gus), gus.frame_keys_of(&gus));
+    }
+    assert_eq!(ben.reads(&room), ["among ourselves"]);
+    assert!(gus.core().conversation(&room).is_none());
+    let before = gus.keys();
+    gus.wishes(Command::LeaveCall);
+    world.pass(SOON_MS);
+    assert_eq!(ada.roster(), ["ada", "ben"]);
+    assert_opens_nothing(&before, &ada.keys());
 }
 
 fn three(seed: u64) -> (World, [Person; 3], GroupId) {

@@ -44,7 +44,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as AsyncMutex;
 
-pub use call::Seat;
 pub use order::{Order, Turn};
 pub use read::{Page, Read};
 pub use submit::Submission;
