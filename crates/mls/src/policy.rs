@@ -296,10 +296,12 @@ mod tests {
     #[test]
     fn policies_from_before_there_were_calls_are_read_and_written_unchanged() {
         let old = include_str!("../tests/vectors/group_policy.hex").trim();
-        let bytes: Vec<u8> = (0..old.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&old[at..at + 2], 16).unwrap())
+        let digits: Vec<u32> = old
+            .chars()
+            .map(|digit| digit.to_digit(16).unwrap())
             .collect();
+        let byte = |pair: &[u32]| u8::try_from(pair[0] * 16 + pair[1]).unwrap();
+        let bytes: Vec<u8> = digits.chunks(2).map(byte).collect();
 
         let read = GroupPolicy::parse(&bytes).unwrap();
 

@@ -186,6 +186,7 @@ mod tests {
                 starts: (3..=5)
                     .map(|epoch| (Epoch::new(epoch), Seq::new(epoch)))
                     .collect(),
+                call_of: None,
                 undos: Vec::new(),
             },
             version: Version::ZERO,

@@ -227,7 +227,7 @@ mod tests {
 
     fn exported(epoch: u64) -> EpochSecret {
         let mut secret = Zeroizing::new([7; 32]);
-        secret[0] = epoch as u8;
+        secret[0] = epoch.to_be_bytes()[7];
         EpochSecret {
             epoch: Epoch::new(epoch),
             secret,
@@ -235,7 +235,11 @@ mod tests {
     }
 
     fn hex(text: &str) -> Vec<u8> {
-        let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
-        (0..text.len()).step_by(2).map(byte).collect()
+        let digits: Vec<u32> = text
+            .chars()
+            .map(|digit| digit.to_digit(16).unwrap())
+            .collect();
+        let byte = |pair: &[u32]| u8::try_from(pair[0] * 16 + pair[1]).unwrap();
+        digits.chunks(2).map(byte).collect()
     }
 }

@@ -186,7 +186,7 @@ mod tests {
 
     fn key(epoch: u64) -> EpochSecret {
         let mut secret = Zeroizing::new([7; 32]);
-        secret[0] = epoch as u8;
+        secret[0] = epoch.to_be_bytes()[7];
         EpochSecret {
             epoch: Epoch::new(epoch),
             secret,
