@@ -168,6 +168,11 @@ impl Hub {
         }
     }
 
+    /// Whether a connection is told of the group's entries.
+    pub fn is_followed(&self, group: &GroupId) -> bool {
+        self.inner().lanes.contains_key(group)
+    }
+
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.inner().devices.values().map(BTreeMap::len).sum()

@@ -243,13 +243,14 @@ impl Connection {
         {
             Ok(Read::Page(page)) => {
                 let (head, delivered) = (page.head, page.delivered);
-                let (more, ended) = (page.more, page.ended);
+                let (more, ended, call) = (page.more, page.ended, page.call);
                 Found::Page(LogRead {
                     frames: page.into_frames(group),
                     head,
                     delivered,
                     more,
                     ended,
+                    call,
                 })
             }
             Ok(Read::Gap { tail }) => Found::Gap { tail },

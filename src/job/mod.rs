@@ -51,6 +51,9 @@ async fn work(due: &mut Due, place: &Workplace<'_>, now: Moment) -> Result<(), J
         due.each_second = now.plus_millis(SECOND_MS);
         place.hub.unstick();
         hand_over(place, place.groups.resend(now.seconds()).await);
+        let is_followed = |call: &_| place.hub.is_followed(call);
+        let over = place.groups.end_idle_calls(is_followed, now.seconds());
+        hand_over(place, over.await);
     }
     if now >= due.each_minute {
         due.each_minute = now.plus_millis(MINUTE_MS);

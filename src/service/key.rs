@@ -172,6 +172,8 @@ pub mod of_group {
 
     pub const META: &[u8] = b"h";
     pub const INFO: &[u8] = b"i";
+    /// The group of the conversation's call.
+    pub const CALL: &[u8] = b"C";
     pub const LOG: &[u8] = b"l";
     pub const MEMBERS: &[u8] = b"m";
     pub const CURSORS: &[u8] = b"c";

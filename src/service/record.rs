@@ -142,6 +142,9 @@ pub struct GroupRow {
     /// The entries that began the last epochs, oldest first.
     #[cbor(n(8), default)]
     pub starts: Vec<(Epoch, Seq)>,
+    /// The conversation whose call this is the group of.
+    #[n(9)]
+    pub call_of: Option<GroupId>,
 }
 
 /// A device's leaf, present or past.

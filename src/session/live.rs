@@ -221,6 +221,10 @@ impl Live {
             if seq > Seq::NONE {
                 send(&ServerFrame::Delivered { group, seq }, out);
             }
+            if page.call.is_some() {
+                let call = page.call;
+                send(&ServerFrame::CallOn { group, call }, out);
+            }
         }
         // Entries before a device's join are not shown to it; the next live one follows the head.
         follow.sent = follow.sent.max(page.head);
@@ -278,6 +282,7 @@ mod tests {
             delivered: Seq::NONE,
             more,
             ended: false,
+            call: None,
         })
     }
 
@@ -342,6 +347,21 @@ mod tests {
 
         assert_eq!(sent(&out), "1H");
         assert!(matches!(live.want(), Some(Output::Read { after, .. }) if after == Seq::new(1)));
+    }
+
+    #[test]
+    fn who_has_caught_up_is_told_of_the_call_that_is_on() {
+        let (mut live, mut out) = (live(0, 100), Vec::new());
+        let call = Some(GroupId::new([9; 16]));
+        live.want();
+        let Found::Page(page) = page(&[1], false) else {
+            unreachable!()
+        };
+
+        live.on_log(GROUP, Found::Page(LogRead { call, ..page }), &mut out);
+
+        let told = ServerFrame::CallOn { group: GROUP, call };
+        assert!(out.contains(&Output::Send(told.to_bytes().into())));
     }
 
     #[test]

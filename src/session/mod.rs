@@ -52,6 +52,8 @@ pub struct LogRead {
     pub more: bool,
     /// The device has left: nothing comes after.
     pub ended: bool,
+    /// The group of the conversation's call.
+    pub call: Option<GroupId>,
 }
 
 /// What a read of a group's log gave.

@@ -154,6 +154,32 @@ pub enum Command {
     /// Ask the server for a pass to its relay, as a call would: to look whether calls can work. Read
     /// `Core::relays` after `Notice::CallChanged`.
     AskRelays,
+    /// Take part in the conversation's group call, or begin one. Needs `Connect`; nothing of it is
+    /// stored. Answered by `Notice::RoomChanged`.
+    EnterCall {
+        conversation: GroupId,
+    },
+    /// Its keys are wiped at once.
+    LeaveCall,
+    /// Remove somebody from the call; from the conversation they are not.
+    RemoveFromCall {
+        account: AccountId,
+    },
+    /// Let somebody who is not in the conversation into its call, and into nothing else.
+    AdmitGuest {
+        account: AccountId,
+    },
+    /// Be such a guest: wait to be let into a call. Answered by `Notice::RoomChanged`.
+    WaitForCall {
+        conversation: GroupId,
+        call: GroupId,
+    },
+    /// What the page shows of itself to the others (muted, hand raised, …): its own bits, passed on
+    /// as they are.
+    SetRoomFlags(u32),
+    /// The page lost the counters of its frames, as after a reload of its worker: its frames need
+    /// fresh keys. Answered by `Notice::RoomKeys`.
+    RenewRoomSession,
     /// Stay connected: sign in, open a socket, keep it open.
     Connect,
     /// Close the socket and send nothing more.

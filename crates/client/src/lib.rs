@@ -21,6 +21,7 @@ mod notice;
 pub mod port;
 mod record;
 mod repair;
+pub mod room;
 mod safety;
 mod thread;
 mod vault;

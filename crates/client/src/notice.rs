@@ -73,6 +73,10 @@ pub enum Notice {
     },
     /// Another key speaks for this account: show a warning.
     KeyChanged(AccountId),
+    /// Read `Core::room` again.
+    RoomChanged,
+    /// Read `Core::room_keys` again.
+    RoomKeys,
     /// No answer came from the server; the core tries again while `Connect` holds.
     Unreachable,
     /// Everything that can be done now is done, or the server is not reachable (after `SyncOnce`).

@@ -10,7 +10,8 @@
 mod relay;
 
 use proptest::prelude::*;
-use relay::{SignalFaults, World};
+use relay::World;
+use relay::machine::SignalFaults;
 use roost_client::call::{BoundedText, CallEnd, CallStage, CallView, MediaSignal, RingId};
 use roost_client::content::CallOutcome;
 use roost_client::view::{MessageView, Trust};

@@ -1,5 +1,6 @@
 //! Why a message, a group or a leaf was refused: one list for server and clients.
 
+use crate::call_proof::CallProofError;
 use crate::credential::CredentialError;
 use crate::join_proof::JoinProofError;
 use crate::policy::PolicyError;
@@ -52,6 +53,10 @@ pub enum RuleError {
     DirectIsForTwo,
     #[error("the group has no room for more devices")]
     Full,
+    #[error("the call has no room for more people")]
+    CallFull,
+    #[error("a call is entered with a call proof, and none came with it")]
+    Uncalled,
     #[error("the joiner's account is not in the group, and no join proof came with it")]
     Uninvited,
     #[error("the inviter is not a member")]
@@ -60,6 +65,8 @@ pub enum RuleError {
     RemovesAnother,
     #[error(transparent)]
     JoinProof(#[from] JoinProofError),
+    #[error(transparent)]
+    CallProof(#[from] CallProofError),
     #[error("the time of judgement was not set")]
     NoTime,
     #[error("a new group starts with its founder's one device")]

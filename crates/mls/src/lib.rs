@@ -1,11 +1,12 @@
 //! What the server and every client must judge alike.
 //!
-//! Owns the cipher suites, the device credential, the group policy, the join proof, the allow-list
-//! of proposals, and the observer through which the server follows a group. Never holds a message
+//! Owns the cipher suites, the device credential, the group policy, the proofs of joiners, the
+//! allow-list of proposals, and the observer through which the server follows a group. Never holds a message
 //! key or opens anything: the server links this crate, so it is built without `private_message`.
 
 pub mod account_pins;
 pub mod account_rotation;
+pub mod call_proof;
 pub mod capability;
 mod codec;
 pub mod credential;
@@ -23,6 +24,7 @@ pub mod time;
 
 pub use account_pins::PinnedAccountKey;
 pub use account_rotation::KeyRotation;
+pub use call_proof::{CallProof, CallSecret};
 pub use capability::capabilities;
 pub use credential::{Claims, CredentialError, LeafCredential, account_key_hash};
 pub use error::{Leaf, RuleError};

@@ -468,7 +468,11 @@ impl ObservedGroup {
                         changes.removed.push(self.leaf(*leaf)?);
                     }
                 }
-                Proposal::Custom(custom) if custom.proposal_type() == JOIN_PROOF_TYPE => {
+                // Of a call's proof there is nothing to count.
+                Proposal::Custom(custom)
+                    if custom.proposal_type() == JOIN_PROOF_TYPE
+                        && self.policy.conversation().is_none() =>
+                {
                     changes.join_grant = Some(JoinProof::parse(custom.data())?.grant().clone());
                 }
                 _ => {}

@@ -6,7 +6,7 @@ use crate::{codec, limit, suite};
 use minicbor::{Decode, Encode};
 use mls_rs_core::crypto::CipherSuite;
 use mls_rs_core::extension::{Extension, ExtensionList, ExtensionType};
-use roost_wire::{AccountId, List, Malformed, ServerId, ServerKey};
+use roost_wire::{AccountId, GroupId, List, Malformed, ServerId, ServerKey};
 use sha2::{Digest, Sha256};
 
 /// Type of the GroupContext extension.
@@ -31,6 +31,10 @@ pub enum PolicyError {
     Admins,
     #[error("the number of devices is out of range")]
     Devices,
+    #[error(
+        "a call's group names its conversation and has no administrators, and no other group names one"
+    )]
+    Conversation,
     #[error("a group's server, kind, floor and revision cannot be changed this way")]
     Change,
 }
@@ -45,6 +49,9 @@ pub enum GroupKind {
     /// Any number of accounts.
     #[n(1)]
     Group,
+    /// Those who take part in one call of a conversation, each by one device or more.
+    #[n(2)]
+    Call,
 }
 
 /// The group policy extension, 0xF020.
@@ -71,6 +78,10 @@ pub struct GroupPolicy {
     /// Most devices the group may have.
     #[n(6)]
     pub max_devices: u16,
+    /// The conversation whose call this is; for [`GroupKind::Call`] only. Policies without it are
+    /// encoded as they were before there were calls.
+    #[n(7)]
+    conversation: Option<GroupId>,
 }
 
 impl GroupPolicy {
@@ -92,8 +103,23 @@ impl GroupPolicy {
             kind,
             admins: List::default(),
             max_devices,
+            conversation: None,
         };
         policy.with_admins(admins)
+    }
+
+    /// The policy of a call's own group. Nobody can change it, and it ends with the call.
+    ///
+    /// # Errors
+    /// None in practice: it has no administrators.
+    pub fn for_call(server_key: ServerKey, conversation: GroupId) -> Result<Self, PolicyError> {
+        let max_devices = u16::try_from(limit::CALL_DEVICES_MAX).unwrap_or(u16::MAX);
+        let policy = Self::new(server_key, GroupKind::Call, &[])?;
+        Ok(Self {
+            max_devices,
+            conversation: Some(conversation),
+            ..policy
+        })
     }
 
     /// The same policy with other administrators.
@@ -148,6 +174,12 @@ impl GroupPolicy {
         self.admins.as_slice()
     }
 
+    /// The conversation whose call the group is.
+    #[must_use]
+    pub const fn conversation(&self) -> Option<GroupId> {
+        self.conversation
+    }
+
     #[must_use]
     pub fn is_admin(&self, account: &AccountId) -> bool {
         self.admins().binary_search(account).is_ok()
@@ -175,6 +207,7 @@ impl GroupPolicy {
         let floor = |policy: &Self| suite::rank(CipherSuite::new(policy.suite_floor));
         let kept = self.server_key == next.server_key
             && self.kind == next.kind
+            && self.conversation == next.conversation
             && self.suite_revision == next.suite_revision
             && floor(self) <= floor(next)
             && !next.admins().is_empty();
@@ -199,7 +232,19 @@ impl GroupPolicy {
         if !self.admins().is_sorted_by(|a, b| a < b) {
             return Err(PolicyError::Admins);
         }
+        self.check_call()?;
         if self.max_devices == 0 || usize::from(self.max_devices) > limit::GROUP_DEVICES_MAX {
+            return Err(PolicyError::Devices);
+        }
+        Ok(())
+    }
+
+    fn check_call(&self) -> Result<(), PolicyError> {
+        let is_call = self.kind == GroupKind::Call;
+        if is_call != self.conversation.is_some() || (is_call && !self.admins().is_empty()) {
+            return Err(PolicyError::Conversation);
+        }
+        if is_call && usize::from(self.max_devices) > limit::CALL_DEVICES_MAX {
             return Err(PolicyError::Devices);
         }
         Ok(())
@@ -238,6 +283,56 @@ mod tests {
             hex,
             include_str!("../tests/vectors/group_policy.hex").trim()
         );
+    }
+
+    #[test]
+    fn the_format_of_a_calls_policy_is_pinned() {
+        let hex = roost_wire::text::hex(&call().to_bytes());
+
+        assert_eq!(hex, include_str!("../tests/vectors/call_policy.hex").trim());
+        assert_eq!(GroupPolicy::parse(&call().to_bytes()), Ok(call()));
+    }
+
+    #[test]
+    fn policies_from_before_there_were_calls_are_read_and_written_unchanged() {
+        let old = include_str!("../tests/vectors/group_policy.hex").trim();
+        let digits: Vec<u32> = old
+            .chars()
+            .map(|digit| digit.to_digit(16).unwrap())
+            .collect();
+        let byte = |pair: &[u32]| u8::try_from(pair[0] * 16 + pair[1]).unwrap();
+        let bytes: Vec<u8> = digits.chunks(2).map(byte).collect();
+
+        let read = GroupPolicy::parse(&bytes).unwrap();
+
+        assert_eq!(read.conversation(), None);
+        assert_eq!(read.to_bytes(), bytes);
+    }
+
+    #[test]
+    fn a_call_names_its_conversation_and_has_no_administrators() {
+        let admins = list(&[1]);
+        let homeless = GroupPolicy {
+            conversation: None,
+            ..call()
+        };
+        let governed = GroupPolicy { admins, ..call() };
+        let bound = GroupPolicy {
+            conversation: call().conversation,
+            ..policy()
+        };
+        let large = GroupPolicy {
+            max_devices: 51,
+            ..call()
+        };
+
+        for policy in [homeless, governed, bound] {
+            let refused = GroupPolicy::parse(&policy.to_bytes());
+            assert_eq!(refused, Err(PolicyError::Conversation));
+        }
+        let refused = GroupPolicy::parse(&large.to_bytes());
+        assert_eq!(refused, Err(PolicyError::Devices));
+        assert_eq!(call().may_become(&call()), Err(PolicyError::Change));
     }
 
     #[test]
@@ -332,6 +427,10 @@ mod tests {
     fn policy() -> GroupPolicy {
         let admins = [AccountId::new([1; 16]), AccountId::new([2; 16])];
         GroupPolicy::new(ServerKey::new([7; 32]), GroupKind::Group, &admins).unwrap()
+    }
+
+    fn call() -> GroupPolicy {
+        GroupPolicy::for_call(ServerKey::new([7; 32]), GroupId::new([8; 16])).unwrap()
     }
 
     fn list(accounts: &[u8]) -> List<AccountId, { limit::ADMINS_MAX }> {

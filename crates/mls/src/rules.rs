@@ -5,6 +5,7 @@
 //! only members can check (tags, path secrets) is mls-rs' to check, on their side.
 
 use crate::account_pins::AccountPins;
+use crate::call_proof::CallProof;
 use crate::credential::LeafCredential;
 use crate::error::{Leaf, Place, RuleError};
 use crate::handshake::{allowed_by_value, allowed_in_external_commit};
@@ -108,7 +109,7 @@ pub fn check_group(context: &GroupContext, roster: &Roster<'_>) -> Result<GroupP
     }
     group.pins.agree()?;
     group.check_size(group.leaves.len())?;
-    group.check_pair(&group.pins.accounts().collect())?;
+    group.check_accounts(&group.pins.accounts().collect())?;
     Ok(group.policy)
 }
 
@@ -182,7 +183,7 @@ impl<'a> Group<'a> {
                     .saturating_sub(gone)
                     .saturating_add(adds.len()),
             )?;
-            self.check_pair(&self.pins.accounts().collect())?;
+            self.check_accounts(&self.pins.accounts().collect())?;
         }
         Ok(())
     }
@@ -204,10 +205,13 @@ impl<'a> Group<'a> {
         self.check_server(&joiner)?;
 
         let removed = self.check_own_removals(&joiner, proposals)?;
-        self.check_invited(&joiner, proposals, now)?;
+        match self.policy.conversation() {
+            Some(conversation) => self.check_called(&joiner, proposals, &conversation)?,
+            None => self.check_invited(&joiner, proposals, now)?,
+        }
         self.pins.admit(&joiner)?;
         self.check_size(self.leaves.len().saturating_sub(removed).saturating_add(1))?;
-        self.check_pair(&self.pins.accounts().collect())
+        self.check_accounts(&self.pins.accounts().collect())
     }
 
     /// Policy and moves are for administrators, within the bounds of `GroupPolicy::may_become`.
@@ -320,6 +324,25 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// Whoever enters a call proves its part in the conversation, whoever it is: also another
+    /// device of an account that is in the call.
+    fn check_called(
+        &self,
+        joiner: &LeafCredential,
+        proposals: &ProposalBundle,
+        conversation: &GroupId,
+    ) -> Result<(), RuleError> {
+        let mut proofs = proposals.custom_proposals().iter();
+        match (proofs.next(), proofs.next()) {
+            (None, _) => Err(RuleError::Uncalled),
+            (Some(proof), None) => {
+                let proof = CallProof::parse(proof.proposal.data())?;
+                Ok(proof.verify(&self.id, conversation, joiner)?)
+            }
+            (Some(_), Some(_)) => Err(RuleError::TooManyProposals),
+        }
+    }
+
     fn check_size(&self, devices: usize) -> Result<(), RuleError> {
         if devices <= usize::from(self.policy.max_devices) {
             Ok(())
@@ -328,12 +351,18 @@ impl<'a> Group<'a> {
         }
     }
 
+    fn check_accounts(&self, accounts: &BTreeSet<AccountId>) -> Result<(), RuleError> {
+        match self.policy.kind {
+            GroupKind::Group => Ok(()),
+            GroupKind::Direct => self.check_pair(accounts),
+            GroupKind::Call if accounts.len() <= limit::CALL_PEOPLE_MAX => Ok(()),
+            GroupKind::Call => Err(RuleError::CallFull),
+        }
+    }
+
     /// A direct group never has a third account, not even in the place of one that left in the
     /// same commit; if its policy names the two, it has no others.
     fn check_pair(&self, accounts: &BTreeSet<AccountId>) -> Result<(), RuleError> {
-        if self.policy.kind != GroupKind::Direct {
-            return Ok(());
-        }
         let pair = self.policy.admins();
         let stranger = pair.len() >= 2 && accounts.iter().any(|account| !pair.contains(account));
         if accounts.len() > 2 || stranger {

@@ -2,12 +2,14 @@
 //! A flat list of types, one request and its answer after the other.
 
 mod account;
+mod call;
 mod group;
 mod invite;
 mod relay;
 mod session;
 
 pub use account::*;
+pub use call::*;
 pub use group::*;
 pub use invite::*;
 pub use relay::*;

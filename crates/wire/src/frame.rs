@@ -161,6 +161,14 @@ pub enum ServerFrame {
     /// Answers `Ping`.
     #[n(10)]
     Pong,
+    /// The conversation's call has this group; none when the call is over.
+    #[n(11)]
+    CallOn {
+        #[n(0)]
+        group: GroupId,
+        #[n(1)]
+        call: Option<GroupId>,
+    },
 }
 
 /// The answer to a submission.

@@ -91,3 +91,11 @@ pub const RELAY_URLS: usize = 8;
 pub const RELAY_PASS_BYTES: usize = 4 * 1024;
 /// How long a pass to relay calls is good for.
 pub const RELAY_PASS_SECONDS: u64 = 3_600;
+
+/// People in one call, and their devices.
+pub const CALL_PEOPLE_MAX: usize = 25;
+pub const CALL_DEVICES_MAX: usize = 50;
+/// The tree of a call's new group: one leaf.
+pub const CALL_FOUNDING_TREE_BYTES: usize = 8 * 1024;
+/// A request that opens a call.
+pub const CALL_OPENING_BYTES: usize = CALL_FOUNDING_TREE_BYTES + GROUP_INFO_BYTES + 1024;

@@ -5,6 +5,8 @@ mod account_register;
 mod account_rotate;
 mod account_show;
 pub(crate) mod acknowledge;
+mod call_end;
+mod call_open;
 mod challenge_ask;
 mod commit_submit;
 mod device_add;
@@ -65,6 +67,7 @@ pub fn body_bytes_max(method: Method, path: &str) -> usize {
     match (method, parts.as_slice()) {
         (Post, ["v1", "groups"]) => limit::FOUND_BODY_BYTES,
         (Post, ["v1", "groups", _, "commits"]) => limit::BODY_BYTES,
+        (Post, ["v1", "groups", _, "call"]) => limit::CALL_OPENING_BYTES,
         (Post, ["v1", "groups", _, "messages"]) => limit::MESSAGE_BYTES + SMALL_BYTES,
         (Put, ["v1", "key-packages"]) => {
             (limit::KEY_PACKAGES_KEPT + 1) * limit::KEY_PACKAGE_BYTES + SMALL_BYTES
@@ -136,6 +139,8 @@ async fn in_group(
         (Post, ["commits"]) => Response::of(Box::pin(commit_submit::post(call)).await),
         (Post, ["proposals"]) => Response::of(Box::pin(proposal_submit::post(call)).await),
         (Post, ["messages"]) => Response::of(message_submit::post(call).await),
+        (Post, ["call"]) => Response::of(Box::pin(call_open::post(call)).await),
+        (Post, ["end"]) => Response::of(Box::pin(call_end::post(call)).await),
         (Post, ["verdicts"]) => Response::of(Box::pin(verdict_report::post(call)).await),
         (Get, ["log"]) => Response::of(log_fetch::get(call, path_part(id)?).await),
         (Get, ["info"]) => Response::of(group_info_fetch::get(call, path_part(id)?).await),

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 /// By what right somebody may see how to enter.
 pub enum Right {
-    /// The account is in the group already.
+    /// The account is in the group already; or for a call, the device in its conversation.
     Account,
     /// By this invite.
     Invite(InviteId),
@@ -29,6 +29,13 @@ impl Groups {
         state: &State,
         now: Seconds,
     ) -> Result<Right, GroupError> {
+        if let Some(conversation) = &state.row.call_of {
+            if state.row.closed {
+                return Err(GroupError::NotFound);
+            }
+            self.check_member(from, conversation).await?;
+            return Ok(Right::Account);
+        }
         if state.has_account(&from.account) {
             return Ok(Right::Account);
         }

@@ -99,9 +99,13 @@ impl Change {
         self.gone.iter().map(leave).collect()
     }
 
-    /// The effects outside the group: memberships, and telling an account's other devices.
+    /// The effects outside the group: memberships, and telling an account's other devices. A call
+    /// has none: who is in the conversation may enter it, by any of its devices.
     pub fn outbox(&self, state: &State, from: &Caller, now: Seconds) -> Vec<OutboxRow> {
         let mut rows = Vec::new();
+        if state.row.call_of.is_some() {
+            return rows;
+        }
         for account in &self.left {
             let asked = self.asked_to_leave(state, account);
             let shut = (!asked && *account != from.account).then_some(now);

@@ -11,7 +11,7 @@ use crate::service::record::{GroupRow, KnownRow, MemberRow, OutboxRow, pack};
 use roost_mls::policy::GroupKind;
 use roost_mls::{LeafSummary, ObservedGroup, Observer};
 use roost_store::{Batch, Direction, Error, KeyRange, Limit};
-use roost_wire::api::{Accepted, FoundGroup};
+use roost_wire::api::{Accepted, FoundGroup, GroupInfoBytes};
 use roost_wire::{AccountId, EntryHash, Seconds, Seq, limit};
 
 impl Groups {
@@ -25,11 +25,26 @@ impl Groups {
         asked: &FoundGroup,
         now: Seconds,
     ) -> Result<Outcome<Accepted>, GroupError> {
-        let founding = EntryHash::of(asked.group_info.as_bytes());
         let observed = Observer::new()
             .found(asked.group_info.as_bytes(), asked.tree.as_bytes())
             .map_err(GroupError::Rule)?;
-        let leaf = self.check_founder(from, &observed).await?;
+        if observed.policy().kind == GroupKind::Call {
+            return Err(GroupError::Against("A call is opened in its conversation."));
+        }
+        self.found_observed(from, &asked.group_info, &observed, now)
+            .await
+    }
+
+    /// As `found`, for a group that was looked at. That of a call is in nobody's list of groups.
+    pub(super) async fn found_observed(
+        &self,
+        from: &Caller,
+        group_info: &GroupInfoBytes,
+        observed: &ObservedGroup,
+        now: Seconds,
+    ) -> Result<Outcome<Accepted>, GroupError> {
+        let founding = EntryHash::of(group_info.as_bytes());
+        let leaf = self.check_founder(from, observed).await?;
         let group = observed.group_id();
         let row = GroupRow {
             epoch: observed.epoch(),
@@ -41,6 +56,7 @@ impl Groups {
             snapshots: vec![(observed.epoch(), Seq::NONE)],
             undos: Vec::new(),
             starts: vec![(observed.epoch(), Seq::NONE)],
+            call_of: observed.policy().conversation(),
         };
         let begins = |time| KnownRow {
             seq: Seq::NONE,
@@ -59,8 +75,10 @@ impl Groups {
             }
             Ok(_) => return Err(GroupError::Taken),
         }
-        self.check_count(&from.account).await?;
-        let batch = batch(from, asked, &row, &leaf).put(
+        if row.call_of.is_none() {
+            self.check_count(&from.account).await?;
+        }
+        let batch = batch(from, group_info, &row, &leaf).put(
             of_group::snapshot(Seq::NONE),
             observed.snapshot().map_err(GroupError::Rule)?,
         );
@@ -117,7 +135,7 @@ impl Groups {
 }
 
 /// What founding writes, but for the state of MLS.
-fn batch(from: &Caller, asked: &FoundGroup, row: &GroupRow, leaf: &LeafSummary) -> Batch {
+fn batch(from: &Caller, info: &GroupInfoBytes, row: &GroupRow, leaf: &LeafSummary) -> Batch {
     let member = MemberRow {
         account: from.account,
         leaf: leaf.leaf,
@@ -128,6 +146,14 @@ fn batch(from: &Caller, asked: &FoundGroup, row: &GroupRow, leaf: &LeafSummary) 
         suspended: false,
         leaving: None,
     };
+    let batch = Batch::new()
+        .absent(of_group::META)
+        .put(of_group::META, pack(row))
+        .put(of_group::INFO, pack(info))
+        .put(of_group::member(&from.device), pack(&member));
+    if row.call_of.is_some() {
+        return batch;
+    }
     let joined = OutboxRow::Membership {
         account: from.account,
         present: true,
@@ -137,11 +163,7 @@ fn batch(from: &Caller, asked: &FoundGroup, row: &GroupRow, leaf: &LeafSummary) 
         account: from.account,
         except: vec![from.device],
     };
-    Batch::new()
-        .absent(of_group::META)
-        .put(of_group::META, pack(row))
-        .put(of_group::INFO, pack(&asked.group_info))
-        .put(of_group::member(&from.device), pack(&member))
+    batch
         .put(of_group::outbox(Seq::NONE, 0), pack(&joined))
         .put(of_group::outbox(Seq::NONE, 1), pack(&others))
 }

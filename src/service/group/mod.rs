@@ -6,6 +6,7 @@
 mod acknowledge;
 mod adding;
 mod admission;
+mod call;
 mod change;
 mod commit;
 mod durable;
@@ -31,7 +32,7 @@ use crate::service::group::state::State;
 use crate::service::house::House;
 use crate::service::inbox::Inboxes;
 use crate::service::key::{self, of_group};
-use crate::service::record::{GroupRow, KnownRow, LogRow, MemberRow, pack, unpack};
+use crate::service::record::{GroupRow, KnownRow, LogRow, MemberRow, pack, unpack, unpack_some};
 use bytes::Bytes;
 use minicbor::Decode;
 use roost_mls::ObservedGroup;
@@ -69,6 +70,8 @@ struct Shared {
     /// Groups in which something was acknowledged or appended since the last sweep.
     moved: Mutex<BTreeSet<GroupId>>,
     adds: Mutex<Adds>,
+    /// The groups of calls, as far as they were looked at since the start.
+    calls: Mutex<BTreeMap<GroupId, call::Watched>>,
     /// Counts calls of `shrink`.
     round: AtomicU64,
 }
@@ -168,6 +171,9 @@ impl Groups {
             return Ok(None);
         };
         let row: GroupRow = unpack(&meta.value)?;
+        let call = self.house.store.get(&part, of_group::CALL).await?;
+        let call: Option<GroupId> = unpack_some(call)?;
+        self.watch_calls(group, &row, call);
         let members: BTreeMap<DeviceId, MemberRow> =
             self.by_device(group, of_group::MEMBERS).await?;
         let cursors: BTreeMap<DeviceId, Seq> = self.by_device(group, of_group::CURSORS).await?;
@@ -188,6 +194,7 @@ impl Groups {
             progress: Progress::default(),
             recent: BTreeMap::new(),
             observed: None,
+            call,
         };
         state.restart_progress(|device| cursors.get(device).copied());
         Ok(Some(state))
@@ -280,6 +287,10 @@ impl Shared {
 
     fn moved(&self) -> MutexGuard<'_, BTreeSet<GroupId>> {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn calls(&self) -> MutexGuard<'_, BTreeMap<GroupId, call::Watched>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn adds(&self) -> MutexGuard<'_, Adds> {

@@ -31,6 +31,8 @@ pub struct Page {
     pub more: bool,
     /// The device has left: nothing comes after `head`.
     pub ended: bool,
+    /// The group of the conversation's call.
+    pub call: Option<GroupId>,
 }
 
 impl Read {
@@ -95,6 +97,7 @@ impl Groups {
                 delivered: state.progress.delivered().min(last),
                 more: false,
                 ended,
+                call: state.call,
             };
             // Its entry was taken back, so the place it reads from is not its own.
             if ended && after > last {

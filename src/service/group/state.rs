@@ -27,6 +27,8 @@ pub struct State {
     pub progress: Progress,
     pub recent: BTreeMap<EntryHash, KnownRow>,
     pub observed: Option<ObservedGroup>,
+    /// The group of this conversation's call.
+    pub call: Option<GroupId>,
 }
 
 impl State {
@@ -98,6 +100,9 @@ impl State {
         began: Option<Seq>,
     ) -> Result<(), GroupError> {
         let member = self.member(from)?;
+        if self.row.call_of.is_some() {
+            return Err(GroupError::Against("Nothing is written into a call."));
+        }
         if self.row.closed {
             return Err(GroupError::Against("This group has moved elsewhere."));
         }
@@ -181,6 +186,7 @@ mod tests {
                 starts: (3..=5)
                     .map(|epoch| (Epoch::new(epoch), Seq::new(epoch)))
                     .collect(),
+                call_of: None,
                 undos: Vec::new(),
             },
             version: Version::ZERO,
@@ -191,6 +197,7 @@ mod tests {
             progress: Progress::default(),
             recent: BTreeMap::new(),
             observed: None,
+            call: None,
         }
     }
 

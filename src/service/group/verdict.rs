@@ -112,7 +112,9 @@ impl Groups {
         verdicts.insert(from.device, mine);
         let judgement = judge(undo, &verdicts);
         let mut batch = Batch::new().put(of_group::verdict(asked.seq, &from.device), pack(&mine));
-        if judgement == Judgement::Stands && !stood {
+        // Devices in a call ask again by themselves.
+        let is_call = state.row.call_of.is_some();
+        if judgement == Judgement::Stands && !stood && !is_call {
             batch = batch.put(
                 of_group::outbox(asked.seq, u16::MAX),
                 pack(&call_back(state, &verdicts)),

@@ -167,6 +167,9 @@ fn rows_before(
 
 /// What follows outside the group; devices that are in again are called to rejoin.
 fn effects(state: &State, change: &Change, oldest: &UndoRow, last: KnownRow) -> Vec<OutboxRow> {
+    if state.row.call_of.is_some() {
+        return Vec::new();
+    }
     let author = Caller {
         account: oldest.account,
         device: oldest.committer,

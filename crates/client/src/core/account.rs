@@ -185,6 +185,7 @@ impl Core {
             .chain((self.net.wanted == Wanted::Live).then(|| self.people_again_at()))
             .chain(self.net.socket.ack_at())
             .chain(self.net.socket.next_check())
+            .chain(self.room_wakes())
             .filter(|moment| *moment > now)
             .min()
     }

@@ -67,7 +67,9 @@ impl Core {
                         .iter()
                         .all(|leaf| leaf.account() == other || self.is_me(&leaf.account()))
             }
-            Kind::Group => !known || shown.policy.kind == GroupKind::Group,
+            Kind::Group if known => shown.policy.kind == GroupKind::Group,
+            // A call is no conversation.
+            Kind::Group => shown.policy.kind != GroupKind::Call,
         }
     }
 }

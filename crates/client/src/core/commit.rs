@@ -43,6 +43,7 @@ impl Core {
             return self.enter_anew(group, Trouble::StateLost, turn);
         }
         self.keep_signal_key(group);
+        self.keep_call_base(group);
         let before = self.mls.leaves(group).unwrap_or_default();
         match self.mls.apply_handshake(group, body, entry.time) {
             Ok(ReceivedMessage::Commit(commit)) => {

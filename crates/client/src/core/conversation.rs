@@ -3,7 +3,7 @@
 use super::Core;
 use super::turn::Turn;
 use crate::content::MessageId;
-use crate::group::{SignalKey, Staged};
+use crate::group::{EpochSecret, SignalKey, Staged};
 use crate::notice::Notice;
 use crate::port::{Moment, Row, Table};
 use crate::record::{
@@ -59,6 +59,8 @@ pub(super) struct Conversation {
     pub typing: BTreeMap<AccountId, Moment>,
     pub typed_at: Option<Moment>,
     pub signal_keys: Vec<SignalKey>,
+    /// What the last epochs exported for calls.
+    pub call_bases: Vec<EpochSecret>,
     /// Messages of the current epoch that could not be decrypted.
     pub undecryptable: u32,
     /// The server said that a commit of this device was taken back.
@@ -126,6 +128,7 @@ impl Conversation {
             typing: BTreeMap::new(),
             typed_at: None,
             signal_keys: Vec::new(),
+            call_bases: Vec::new(),
             undecryptable: 0,
             suspended: false,
             doubted_self: None,

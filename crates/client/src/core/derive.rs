@@ -227,6 +227,19 @@ impl Core {
         claimed: ClaimedKeyPackages,
         turn: &mut Turn<'_>,
     ) {
+        let packages = self.fitting_packages(account, claimed, turn);
+        if let Some(conversation) = self.conversations.get_mut(group) {
+            conversation.claimed.insert(*account, packages);
+        }
+    }
+
+    /// Those that are of the account, under the key that is known of it.
+    pub(super) fn fitting_packages(
+        &self,
+        account: &AccountId,
+        claimed: ClaimedKeyPackages,
+        turn: &Turn<'_>,
+    ) -> Vec<ClaimedKeyPackage> {
         let now = self.net.server_time(turn.now);
         let fitting = |package: &ClaimedKeyPackage| {
             let summary = Observer::new().validate_key_package(package.package.as_bytes(), now);
@@ -238,15 +251,8 @@ impl Core {
                     && !self.is_replaced(account, &summary.account_key)
             })
         };
-        let packages = claimed
-            .packages
-            .into_vec()
-            .into_iter()
-            .filter(fitting)
-            .collect();
-        if let Some(conversation) = self.conversations.get_mut(group) {
-            conversation.claimed.insert(*account, packages);
-        }
+        let packages = claimed.packages.into_vec().into_iter();
+        packages.filter(fitting).collect()
     }
 
     pub(super) fn on_claim_refused(

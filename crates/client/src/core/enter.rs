@@ -161,11 +161,8 @@ impl Core {
             group_info: bundle.group_info.into_bytes(),
             tree: bundle.tree.into_bytes(),
         };
-        let proof = self.proof_for(group);
-        match self
-            .mls
-            .stage_entry(group, &parts, proof.as_ref(), bundle.time)
-        {
+        let proof = self.proof_for(group).map(|proof| proof.to_proposal());
+        match self.mls.stage_entry(group, &parts, proof, bundle.time) {
             Ok((staged, shown)) if self.is_believable(group, &shown) => {
                 self.count_state();
                 self.set_entry(group, Some(staged));
@@ -292,6 +289,7 @@ impl Core {
         conversation.undecryptable = 0;
         conversation.suspended = false;
         conversation.signal_keys.clear();
+        conversation.call_bases.clear();
         if skipped || !again {
             self.forget_heard(group);
         }
@@ -348,6 +346,7 @@ impl Core {
             conversation.record.update_due = None;
             conversation.record.rejoining = false;
             conversation.signal_keys.clear();
+            conversation.call_bases.clear();
             conversation.typing.clear();
         }
         // The account may have its place again by now.

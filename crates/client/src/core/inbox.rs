@@ -60,6 +60,9 @@ impl Core {
         welcome: Vec<u8>,
         turn: &mut Turn<'_>,
     ) {
+        if self.on_room_welcome(&group, epoch, seq, &welcome) {
+            return;
+        }
         let stage = Stage::Welcomed { epoch, seq };
         let known = self
             .conversations

@@ -27,6 +27,7 @@ mod receive;
 mod relays;
 mod repeat;
 mod revoke;
+mod room;
 mod rotation;
 mod session;
 mod setup;
@@ -79,6 +80,9 @@ pub struct Core {
     /// Of the call that this device makes, or has made when it crashed.
     call_marker: Option<Marker>,
     relays: relays::Relays,
+    room: Option<room::Room>,
+    /// The groups of the calls that are on, by the server's word.
+    calls_on: BTreeMap<GroupId, GroupId>,
 }
 
 impl Core {
@@ -144,6 +148,7 @@ impl Core {
             for group in groups {
                 self.pump_conversation(&group, turn);
             }
+            self.pump_room(turn);
             self.pump_acks(turn);
         }
         self.settle(turn);

@@ -5,6 +5,7 @@
 
 use super::Core;
 use super::invite::PendingInvite;
+use super::room::RoomCall;
 use super::socket::Socket;
 use super::turn::Turn;
 use crate::notice::Notice;
@@ -53,6 +54,7 @@ pub(super) enum Call {
     Message(GroupId, u64),
     Verdict(GroupId, Seq),
     RelayPass,
+    Room(GroupId, RoomCall),
 }
 
 /// How much connection is wanted.
@@ -357,6 +359,7 @@ impl Core {
                 self.on_verdict_taken(group, *seq, taken, turn);
             }
             Call::RelayPass => self.on_relay_pass(read::<api::AskRelayPass>(body)?, turn),
+            Call::Room(group, call) => self.on_room_answer(group, *call, body, turn)?,
         }
         Some(())
     }
@@ -387,6 +390,7 @@ impl Core {
             Call::Message(group, index) => {
                 self.on_message_refused(&group, index, &error, turn);
             }
+            Call::Room(group, call) => self.on_room_refusal(&group, call, &error, turn),
         }
     }
 }

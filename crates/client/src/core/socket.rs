@@ -199,6 +199,7 @@ impl Core {
 
     /// Forgets the socket: what was submitted on it is submitted again.
     pub(super) fn lose_socket(&mut self) {
+        self.lose_room_socket();
         let acked_inbox = self.net.socket.acked_inbox;
         self.net.socket = Socket {
             acked_inbox,
@@ -238,6 +239,10 @@ impl Core {
                 turn.notify(Notice::ConnectionChanged);
             }
             ServerFrame::Result { request, outcome } => self.on_result(request, outcome, turn),
+            ServerFrame::Event { group, entry } if self.is_room(&group) => {
+                self.spend(turn);
+                self.on_room_entry(&group, entry, turn);
+            }
             ServerFrame::Event { group, entry } => {
                 self.spend(turn);
                 self.on_entry(&group, entry, turn);
@@ -245,6 +250,17 @@ impl Core {
             ServerFrame::Inbox { seq, item } => {
                 self.spend(turn);
                 self.on_inbox_item(seq, item, turn);
+            }
+            ServerFrame::Head { group, head } if self.is_room(&group) => {
+                self.on_room_head(&group, head);
+            }
+            ServerFrame::Gap { group, .. } | ServerFrame::Gone { group }
+                if self.is_room(&group) =>
+            {
+                self.on_room_gone(&group, turn);
+            }
+            ServerFrame::Ephemeral { group, sealed } if self.is_room(&group) => {
+                self.on_room_signal(&group, sealed.as_bytes(), turn);
             }
             ServerFrame::Head { group, head } => self.on_head(&group, head),
             ServerFrame::Gap { group, .. } => self.enter_anew(&group, Trouble::LogGone, turn),
@@ -258,6 +274,7 @@ impl Core {
             }
             ServerFrame::Gone { group } => self.on_follow_refused(&group),
             ServerFrame::Pong => {}
+            ServerFrame::CallOn { group, call } => self.on_call_on(group, call, turn),
         }
     }
 

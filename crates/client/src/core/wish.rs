@@ -72,6 +72,15 @@ impl Core {
             Command::CallConnected { call } => self.calls.connected(call, turn.now),
             Command::CallLost { call } => self.calls.lost(call, turn.now),
             Command::DismissCall => self.calls.dismiss(),
+            Command::EnterCall { conversation } => self.enter_call(conversation, turn),
+            Command::LeaveCall => self.leave_call(turn),
+            Command::RemoveFromCall { account } => self.remove_from_call(account, turn),
+            Command::AdmitGuest { account } => self.admit_guest(account, turn),
+            Command::WaitForCall { conversation, call } => {
+                self.wait_for_call(conversation, call, turn);
+            }
+            Command::SetRoomFlags(flags) => self.set_room_flags(flags),
+            Command::RenewRoomSession => self.renew_room_session(turn),
             Command::Connect => self.connect(Wanted::Live, turn),
             Command::Disconnect => self.disconnect(turn),
             Command::AskRelays => self.ask_relays(),
@@ -285,6 +294,7 @@ impl Core {
         self.net.wanted = Wanted::Off;
         self.net.sync_asked = false;
         self.lose_socket();
+        self.drop_room(turn);
         turn.effects.push(Effect::CloseSocket);
         turn.notify(Notice::ConnectionChanged);
     }

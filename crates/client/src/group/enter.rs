@@ -8,7 +8,8 @@ use super::{GroupError, GroupStore, Leaf, Mls, parse};
 use crate::port::{Row, Table};
 use minicbor::{Decode, Encode};
 use mls_rs::group::ExportedTree;
-use roost_mls::{GroupPolicy, JoinProof, RuleError, check_group, limit};
+use mls_rs::group::proposal::CustomProposal;
+use roost_mls::{GroupPolicy, RuleError, check_group, limit};
 use roost_wire::{Epoch, GroupId, Malformed, Seconds};
 
 /// A GroupInfo and the tree that goes with it.
@@ -105,7 +106,7 @@ impl Mls {
         &mut self,
         group: &GroupId,
         bundle: &Bundle,
-        proof: Option<&JoinProof>,
+        proof: Option<CustomProposal>,
         now: Seconds,
     ) -> Result<(Staged, Shown), GroupError> {
         let info = parse(&bundle.group_info, limit::GROUP_INFO_BYTES, "GroupInfo")?;
@@ -122,7 +123,7 @@ impl Mls {
             builder = builder.with_removal(index);
         }
         if let Some(proof) = proof {
-            builder = builder.with_custom_proposal(proof.to_proposal());
+            builder = builder.with_custom_proposal(proof);
         }
         let (mut entered, commit) = builder.build(info)?;
         let shown = Shown {
@@ -182,7 +183,7 @@ impl Mls {
     }
 }
 
-fn parse_tree(bytes: &[u8]) -> Result<ExportedTree<'static>, GroupError> {
+pub(super) fn parse_tree(bytes: &[u8]) -> Result<ExportedTree<'static>, GroupError> {
     if bytes.len() > limit::TREE_BYTES {
         let max = limit::TREE_BYTES;
         return Err(Malformed::Long { what: "tree", max }.into());

@@ -4,11 +4,13 @@
 //! [`Mls::forget`], so that a damaged group is read again from its last stored state. Never talks
 //! to the server and never decides what should happen to a group.
 
+mod call;
 mod enter;
 mod roster;
 mod seal;
 mod store;
 
+pub(crate) use call::{EpochSecret, call_entry, leaves_in, signer_of};
 pub(crate) use enter::{Bundle, Entered, Shown, Staged};
 pub(crate) use roster::{Leaf, LeafChanges, changes_of};
 pub(crate) use seal::{Addition, Changes, Commit, Signal, SignalKey, signal_epoch};

@@ -131,6 +131,42 @@ impl GroupStore {
         })
     }
 
+    /// A store of its own with the key packages of this one, to join a group that is not kept.
+    pub(crate) fn lend_key_packages(&self) -> Self {
+        let lent = Self::default();
+        let rows = self.rows();
+        let packages = rows
+            .values
+            .iter()
+            .filter(|((table, _), _)| *table == Table::KeyPackages);
+        for ((table, key), value) in packages {
+            lent.load(Row {
+                table: *table,
+                key: key.clone(),
+                value: value.to_vec(),
+            });
+        }
+        drop(rows);
+        lent
+    }
+
+    /// Forgets the key packages that were used up where they were lent.
+    pub(crate) fn take_back_key_packages(&self, lent: &Self) {
+        let used: Vec<Vec<u8>> = {
+            let (rows, left) = (self.rows(), lent.rows());
+            let packages = rows
+                .values
+                .keys()
+                .filter(|(table, _)| *table == Table::KeyPackages);
+            let used = packages.filter(|key| !left.values.contains_key(key));
+            used.map(|(_, key)| key.clone()).collect()
+        };
+        let mut rows = self.rows();
+        for key in used {
+            rows.delete(Table::KeyPackages, key);
+        }
+    }
+
     /// Forgets every key package, or only those that expired before `now` (seconds since 1970).
     pub(crate) fn drop_key_packages(&self, expired_before: Option<u64>) {
         let mut rows = self.rows();

@@ -68,6 +68,10 @@ pub struct Relay {
     pub hides_groups: u32,
     /// The lines of these devices died without a word: frames are lost.
     pub cut: BTreeSet<DeviceId>,
+    /// Of these groups these devices see only so many entries.
+    pub withholds: BTreeMap<(DeviceId, GroupId), usize>,
+    /// The groups of calls, by conversation. The relay lets everybody in, and says so to nobody.
+    pub calls: BTreeMap<GroupId, GroupId>,
     /// Commits of these devices are not taken for now.
     pub holds_back: BTreeSet<DeviceId>,
     /// What the relay says of people; change it to lie.
@@ -125,6 +129,8 @@ impl Relay {
             hides_groups: 0,
             late_leaves: 0,
             cut: BTreeSet::new(),
+            withholds: BTreeMap::new(),
+            calls: BTreeMap::new(),
             holds_back: BTreeSet::new(),
             people: BTreeMap::new(),
             rotations: BTreeMap::new(),
@@ -241,7 +247,14 @@ impl Relay {
                 self.message(from, submit.message.into_bytes())
                     .map(|accepted| api::encode(&accepted))
             }
-            ("GET", ["groups", _, "log"]) => self.log(group.unwrap(), query),
+            ("POST", ["groups", _, "call"]) => self.open_call(take(&call.body)),
+            ("POST", ["groups", _, "end"]) => {
+                let call = group.unwrap();
+                self.calls.retain(|_, other| *other != call);
+                self.groups.remove(&call);
+                ok(&Done {})
+            }
+            ("GET", ["groups", _, "log"]) => self.log(from, group.unwrap(), query),
             ("GET", ["groups", _, "info"]) => self.group_info(group.unwrap()),
             ("GET", ["groups", _, "trees", epoch]) => {
                 let found = self.groups.get(&group.unwrap()).ok_or_else(not_found)?;
@@ -441,6 +454,8 @@ impl Relay {
         };
         let groups = self.groups.iter().filter(|(_, group)| member(group));
         let groups = groups.filter(|_| self.hides_groups == 0);
+        let is_call = |id: &GroupId| self.calls.values().any(|call| call == id);
+        let groups = groups.filter(|(id, _)| !is_call(id));
         ok(&Memberships {
             groups: List::capped(groups.map(|(id, _)| *id).collect()),
         })
@@ -472,6 +487,30 @@ impl Relay {
             epoch: observed.epoch(),
             time: self.now,
         })
+    }
+
+    fn open_call(&mut self, request: OpenCall) -> Answer {
+        let mut opened = CallOpened {
+            call: request.group,
+            founded: None,
+            info: None,
+        };
+        if let Some(call) = self.calls.get(&request.group).copied() {
+            opened.call = call;
+            opened.info = Some(FetchGroupInfo::reply(&self.group_info(call)?).unwrap());
+            return ok(&opened);
+        }
+        let founding = request.founding.ok_or_else(not_found)?;
+        let (group_info, tree) = (founding.group_info, founding.tree);
+        let observed = Observer::new()
+            .found(group_info.as_bytes(), tree.as_bytes())
+            .unwrap();
+        opened.call = observed.group_id();
+        let tree = Blob::new(tree.into_bytes()).unwrap();
+        let accepted = self.found(FoundGroup { group_info, tree })?;
+        opened.founded = Some(FoundGroup::reply(&accepted).unwrap());
+        self.calls.insert(request.group, opened.call);
+        ok(&opened)
     }
 
     fn commit(&mut self, from: DeviceId, request: SubmitCommit) -> Answer {
@@ -609,7 +648,10 @@ impl Relay {
     }
 
     fn publish(&mut self, id: &GroupId, entry: LogEntry) {
-        for frames in self.sockets.values_mut() {
+        for (device, frames) in &mut self.sockets {
+            if self.withholds.contains_key(&(*device, *id)) {
+                continue;
+            }
             frames.push(ServerFrame::Event {
                 group: *id,
                 entry: entry.clone(),
@@ -618,14 +660,27 @@ impl Relay {
         self.groups.get_mut(id).unwrap().log.push(entry);
     }
 
-    fn log(&self, id: GroupId, query: &str) -> Answer {
+    /// From now on the device sees no new entry of the group.
+    pub fn withhold(&mut self, device: DeviceId, group: GroupId) {
+        let seen = self.groups[&group].log.len();
+        self.withholds.insert((device, group), seen);
+    }
+
+    fn shown_to(&self, device: DeviceId, id: GroupId) -> &[LogEntry] {
+        let log = &self.groups[&id].log[..];
+        let seen = self.withholds.get(&(device, id)).copied();
+        &log[..seen.unwrap_or(log.len())]
+    }
+
+    fn log(&self, from: DeviceId, id: GroupId, query: &str) -> Answer {
         let group = self.groups.get(&id).ok_or_else(not_found)?;
         let after = parameter(query, "after") as usize;
-        let entries = group.log.iter().skip(after).take(100).cloned().collect();
+        let log = self.shown_to(from, id);
+        let entries = log.iter().skip(after).take(100).cloned().collect();
         ok(&LogPage {
             entries: List::capped(entries),
             tail: Seq::new(1),
-            head: Seq::new(group.log.len() as u64),
+            head: Seq::new(log.len() as u64),
             incarnation: self.incarnation,
             delivered: delivered(group),
         })
@@ -715,7 +770,7 @@ impl Relay {
                     time: self.now,
                 }];
                 for cursor in cursors.as_slice() {
-                    frames.extend(self.backlog(*cursor));
+                    frames.extend(self.backlog(from, *cursor));
                 }
                 for row in self.inboxes.get(&from).into_iter().flatten() {
                     if row.seq > inbox {
@@ -758,7 +813,7 @@ impl Relay {
             ClientFrame::Ping => self.sockets.get_mut(&from).unwrap().push(ServerFrame::Pong),
             ClientFrame::Follow { cursor } => {
                 self.halted.remove(&from);
-                let frames = self.backlog(cursor);
+                let frames = self.backlog(from, cursor);
                 self.sockets.get_mut(&from).unwrap().extend(frames);
             }
         }
@@ -814,14 +869,13 @@ impl Relay {
         self.message(from, message)
     }
 
-    fn backlog(&self, cursor: frame::Cursor) -> Vec<ServerFrame> {
-        let Some(group) = self.groups.get(&cursor.group) else {
-            return vec![ServerFrame::Gone {
-                group: cursor.group,
-            }];
-        };
+    fn backlog(&self, from: DeviceId, cursor: frame::Cursor) -> Vec<ServerFrame> {
         let id = cursor.group;
-        let entries = group.log.iter().filter(|entry| entry.seq > cursor.seq);
+        if !self.groups.contains_key(&id) {
+            return vec![ServerFrame::Gone { group: id }];
+        }
+        let log = self.shown_to(from, id);
+        let entries = log.iter().filter(|entry| entry.seq > cursor.seq);
         let mut frames: Vec<_> = entries
             .map(|entry| ServerFrame::Event {
                 group: id,
@@ -830,7 +884,7 @@ impl Relay {
             .collect();
         frames.push(ServerFrame::Head {
             group: id,
-            head: Seq::new(group.log.len() as u64),
+            head: Seq::new(log.len() as u64),
         });
         frames
     }

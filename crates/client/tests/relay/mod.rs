@@ -2,8 +2,7 @@
 //! alone. It checks little; the real server has its own tests, and the journeys join the two.
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
-mod machine;
+pub mod machine;
 mod person;
 
-pub use machine::SignalFaults;
 pub use person::World;

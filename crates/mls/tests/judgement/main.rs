@@ -9,6 +9,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod call;
 mod commit;
 mod entering;
 mod external;

@@ -203,6 +203,8 @@ impl App {
             | Notice::DevicesChanged
             | Notice::DeviceRevoked(_)
             | Notice::ConnectionChanged
+            | Notice::RoomChanged
+            | Notice::RoomKeys
             | Notice::Repairing { .. }
             | Notice::Settled => {}
         }

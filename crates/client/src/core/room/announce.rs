@@ -1,0 +1,179 @@
+//! Signs of life in a call, and the sessions they carry.
+
+use super::{Announced, EPOCHS_KEPT, Leaves, Phase, Room, Seat, Secrets};
+use crate::core::Core;
+use crate::core::socket::send;
+use crate::core::turn::Turn;
+use crate::notice::Notice;
+use crate::port::Moment;
+use crate::room::signal::{self, Announcement, Opened};
+use roost_wire::frame::ClientFrame;
+use roost_wire::{Blob, GroupId, SignatureKey};
+
+/// How often a device says that it is here; with jitter.
+const BEAT_MS: u64 = 7_000;
+const BEAT_JITTER_MS: u64 = 1_000;
+/// The second time in a new epoch.
+const BEAT_AGAIN_MS: u64 = 1_000;
+
+impl Core {
+    pub(super) fn pump_announcement(&mut self, turn: &mut Turn<'_>) {
+        let is_live = self.net.socket.is_live();
+        let (Some(me), Some(room)) = (&self.me, self.room.as_mut()) else {
+            return;
+        };
+        if !is_live || !room.followed || room.beat_at > turn.now {
+            return;
+        }
+        let wait = if std::mem::take(&mut room.beat_twice) {
+            BEAT_AGAIN_MS
+        } else {
+            BEAT_MS.saturating_add(turn.below(BEAT_JITTER_MS))
+        };
+        room.beat_at = turn.now.plus_millis(wait);
+        room.counter = room.counter.saturating_add(1);
+        let (Some(group), Ok(leaf)) = (room.call, room.own_leaf()) else {
+            return;
+        };
+        let announcement = Announcement {
+            leaf,
+            counter: room.counter,
+            session: room.session,
+            flags: room.flags,
+        };
+        let Some(secrets) = room.secrets.last() else {
+            return;
+        };
+        let key = &secrets.signals;
+        let sealed = signal::seal(&group, key, announcement, &me.device_seed, turn.dice);
+        if let Ok(sealed) = Blob::new(sealed) {
+            send(&ClientFrame::Ephemeral { group, sealed }, turn);
+        }
+        self.hear_self();
+    }
+
+    /// One's own session is known without a word.
+    pub(super) fn hear_self(&mut self) {
+        let device = self.me.as_ref().map(|me| me.device);
+        let Some(room) = self.room.as_mut() else {
+            return;
+        };
+        let announced = Announced {
+            session: room.session,
+            counter: room.counter,
+            flags: room.flags,
+        };
+        let seats = room.seats.values_mut();
+        for seat in seats.filter(|seat| Some(seat.leaf.device()) == device) {
+            seat.announced = Some(announced);
+        }
+    }
+
+    pub(in crate::core) fn on_room_signal(
+        &mut self,
+        call: &GroupId,
+        sealed: &[u8],
+        turn: &mut Turn<'_>,
+    ) {
+        let now = turn.now;
+        let Some(room) = self.room_in(call) else {
+            return;
+        };
+        if room.phase != Phase::Live {
+            return;
+        }
+        let Some(opened) = room.open_signal(call, sealed) else {
+            return;
+        };
+        let Announcement {
+            leaf,
+            counter,
+            session,
+            flags,
+        } = opened.announcement;
+        let Some(seat) = room.seats.get_mut(&leaf) else {
+            return;
+        };
+        let last = seat.announced.map_or(0, |announced| announced.counter);
+        if !opened.is_signed_by(call, &seat.leaf.device_key) || counter <= last {
+            return;
+        }
+        seat.heard = now;
+        let before = seat.announced.replace(Announced {
+            session,
+            counter,
+            flags,
+        });
+        if before.map(|announced| announced.session) != Some(session) {
+            turn.notify(Notice::RoomKeys);
+        }
+        if before.map(|announced| announced.flags) != Some(flags) {
+            turn.notify(Notice::RoomChanged);
+        }
+    }
+}
+
+impl Room {
+    /// Takes over a new epoch: its secrets, and who is in it. `entered` is the leaf of whoever came
+    /// in by its own commit: what it said before, in another place or another run, does not count.
+    pub(super) fn begin_epoch(&mut self, entered: Option<u32>, now: Moment) -> bool {
+        let Some(call) = self.call else {
+            return false;
+        };
+        let frames = self.mls.frame_base(&call);
+        let signals = self.mls.room_signal_key(&call);
+        let leaves = self.mls.leaves(&call);
+        let (Ok(frames), Ok(signals), Ok(leaves)) = (frames, signals, leaves) else {
+            return false;
+        };
+        let keys: Vec<(u32, SignatureKey)> = leaves
+            .iter()
+            .map(|leaf| (leaf.index, leaf.device_key))
+            .collect();
+        let mut earlier = std::mem::take(&mut self.seats);
+        for leaf in leaves {
+            let known = earlier.remove(&leaf.index).filter(|seat| {
+                seat.leaf.device_key == leaf.device_key && entered != Some(leaf.index)
+            });
+            let seat = match known {
+                Some(seat) => Seat {
+                    leaves: seat.leaves.map(|_| Leaves::Overtaken),
+                    leaf,
+                    ..seat
+                },
+                None => Seat {
+                    // A guest knows of nobody whether they are in the conversation.
+                    is_guest: !self.is_guest && !self.is_in_conversation(&leaf),
+                    leaf,
+                    heard: now,
+                    announced: None,
+                    leaves: None,
+                },
+            };
+            self.seats.insert(seat.leaf.index, seat);
+        }
+        self.secrets.push(Secrets {
+            frames,
+            signals,
+            leaves: keys,
+        });
+        let over = self.secrets.len().saturating_sub(EPOCHS_KEPT);
+        self.secrets.drain(..over);
+        self.forget_admitted();
+        self.beat_at = Moment::default();
+        self.beat_twice = true;
+        true
+    }
+
+    fn own_leaf(&mut self) -> Result<u32, crate::group::GroupError> {
+        let call = self.call.ok_or(crate::group::GroupError::Missing)?;
+        self.mls.own_index(&call)
+    }
+
+    fn open_signal(&self, call: &GroupId, sealed: &[u8]) -> Option<Opened> {
+        let epoch = signal::epoch_of(sealed)?;
+        let mut secrets = self.secrets.iter();
+        let secrets = secrets.find(|secrets| secrets.signals.epoch.get() == epoch)?;
+        signal::open(call, &secrets.signals, sealed).ok()
+    }
+}

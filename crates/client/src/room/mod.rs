@@ -1,0 +1,52 @@
+//! Group calls as shells see them, and the two formats they need: frame keys and signals.
+//!
+//! Owns what is derived from a call group's secrets. Who is in a call, and how one gets in and out,
+//! is the core's.
+
+mod keys;
+pub(crate) mod signal;
+
+pub(crate) use keys::frame_keys;
+pub use keys::{FrameKey, RoomKeys, SenderKeys, Track};
+
+use roost_wire::{AccountId, DeviceId, DisplayName, GroupId};
+
+/// A group call this device takes part in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomView {
+    pub conversation: GroupId,
+    /// The call's own group; none before the server has told.
+    pub call: Option<GroupId>,
+    pub state: RoomState,
+    /// Of the call's group; 0 before this device is in.
+    pub epoch: u64,
+    /// By leaf: exactly those whose devices hold this epoch's keys.
+    pub members: Vec<RoomMember>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoomState {
+    /// A guest waits to be let in by a member.
+    Waiting,
+    /// On the way in, or back in after a repair.
+    Entering,
+    Live,
+    /// On the way out: nothing more is sent or heard.
+    Leaving,
+}
+
+/// A device in a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomMember {
+    pub account: AccountId,
+    pub device: DeviceId,
+    pub leaf: u32,
+    pub name: DisplayName,
+    pub is_me: bool,
+    /// Let in by a member, and not in the conversation.
+    pub is_guest: bool,
+    /// Has told its session, so that its frames can be read.
+    pub is_heard: bool,
+    /// What its page last said of itself: see `Command::SetRoomFlags`.
+    pub flags: u32,
+}

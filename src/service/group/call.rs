@@ -1,0 +1,356 @@
+//! Calls: a conversation has at most one at a time, and each call has a group of its own.
+//!
+//! Owns which conversation has which call (a lease: it ends when nobody is left, or nobody has been
+//! connected for a while) and that the call's group is gone with it. Who may enter is `admission`'s
+//! and, beyond what a server can see, the members'. Never holds two groups' locks but that of a
+//! call before that of its conversation.
+
+use crate::delivery::Delivery;
+use crate::service::directory::Caller;
+use crate::service::error::{GroupError, StoreError};
+use crate::service::group::Groups;
+use crate::service::key::{self, of_group};
+use crate::service::outcome::Outcome;
+use crate::service::record::{GroupRow, pack};
+use crate::telemetry::log;
+use roost_mls::{ObservedGroup, Observer};
+use roost_store::{Batch, KeyRange, Limit, Part};
+use roost_wire::api::{Accepted, CallFounding, CallOpened, Done, GroupInfoBundle, OpenCall};
+use roost_wire::frame::ServerFrame;
+use roost_wire::{AccountId, DeviceId, GroupId, Seconds};
+
+/// A call that none of its devices has followed for so long is over.
+const IDLE_SECONDS: u64 = 120;
+/// Times the way into a call changes while somebody looks for it.
+const TRIES: usize = 3;
+
+/// The group of a call, as the regular look at it needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watched {
+    /// When a connection last followed it; none before the first look.
+    seen: Option<Seconds>,
+}
+
+/// A device's place in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    pub conversation: GroupId,
+    pub account: AccountId,
+    pub device: DeviceId,
+    pub leaf: u32,
+}
+
+impl Groups {
+    /// The way into a conversation's call; founds one if there is none and the caller brings it.
+    ///
+    /// # Errors
+    /// `NotFound` for devices outside the conversation, and when there is no call; refusals of the
+    /// rules for a group that is none for such a call.
+    pub async fn open_call(
+        &self,
+        from: &Caller,
+        asked: &OpenCall,
+        now: Seconds,
+    ) -> Result<Outcome<CallOpened>, GroupError> {
+        let founding = match &asked.founding {
+            Some(founding) => Some((founding, observe(founding, &asked.group)?)),
+            None => None,
+        };
+        for _ in 0..TRIES {
+            let lease = self.lease(from, &asked.group).await?;
+            if let Some(call) = lease
+                && let Some(opened) = self.way_in(from, call, founding.as_ref(), now).await?
+            {
+                return Ok(Outcome::quiet(opened));
+            }
+            let (founding, observed) = founding.as_ref().ok_or(GroupError::NotFound)?;
+            let outcome = self
+                .found_observed(from, &founding.group_info, observed, now)
+                .await?;
+            let call = observed.group_id();
+            if self.take_lease(&asked.group, lease, call).await? {
+                let deliveries = vec![call_on(asked.group, Some(call))];
+                return Ok(Outcome::new(founded(call, outcome.reply), deliveries));
+            }
+            // Somebody else was first.
+            self.dissolve(&call).await?;
+        }
+        Err(StoreError::Contended.into())
+    }
+
+    /// Ends a call, for the last device in it.
+    ///
+    /// # Errors
+    /// `NotFound` for devices outside the call; refuses while others are in it.
+    pub async fn end_call(
+        &self,
+        from: &Caller,
+        call: &GroupId,
+    ) -> Result<Outcome<Done>, GroupError> {
+        {
+            let cell = self.cell(call);
+            let mut place = cell.state.lock().await;
+            let state = self.loaded(&cell, &mut place, call).await?;
+            state.member(from)?;
+            if state.row.call_of.is_none() {
+                return Err(GroupError::NotFound);
+            }
+            if state.present().count() > 1 {
+                return Err(GroupError::Against("Others are in the call."));
+            }
+            self.close_call(&mut place).await?;
+        }
+        Ok(Outcome::new(Done {}, self.dissolve(call).await?))
+    }
+
+    /// Ends the calls that nobody follows any more. Call it about once a second.
+    pub async fn end_idle_calls(
+        &self,
+        is_followed: impl Fn(&GroupId) -> bool,
+        now: Seconds,
+    ) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
+        for call in self.idle_calls(is_followed, now) {
+            match self.dissolve(&call).await {
+                Ok(told) => deliveries.extend(told),
+                Err(error) => log::note("a call could not be ended and is looked at again", &error),
+            }
+        }
+        deliveries
+    }
+
+    /// The place of a device in a call, for whoever forwards the call's media.
+    ///
+    /// # Errors
+    /// `NotFound` unless the device is in the call.
+    pub async fn seat(&self, from: &Caller, call: &GroupId) -> Result<Seat, GroupError> {
+        let cell = self.cell(call);
+        let mut place = cell.state.lock().await;
+        let state = self.loaded(&cell, &mut place, call).await?;
+        let leaf = state.member(from)?.leaf;
+        Ok(Seat {
+            conversation: state.row.call_of.ok_or(GroupError::NotFound)?,
+            account: from.account,
+            device: from.device,
+            leaf,
+        })
+    }
+
+    /// Notes a call, so that its end is noticed.
+    pub(super) fn watch_calls(&self, group: &GroupId, row: &GroupRow, call: Option<GroupId>) {
+        let own = row.call_of.is_some().then_some(*group);
+        let mut calls = self.shared.calls();
+        for call in own.into_iter().chain(call) {
+            calls.entry(call).or_insert(Watched { seen: None });
+        }
+    }
+
+    fn idle_calls(&self, is_followed: impl Fn(&GroupId) -> bool, now: Seconds) -> Vec<GroupId> {
+        let mut idle = Vec::new();
+        for (call, watched) in self.shared.calls().iter_mut() {
+            let seen = watched.seen.filter(|_| !is_followed(call)).unwrap_or(now);
+            watched.seen = Some(seen);
+            if seen.plus(IDLE_SECONDS) <= now {
+                idle.push(*call);
+            }
+        }
+        idle
+    }
+
+    /// The call that the conversation has, as far as is noted.
+    async fn lease(
+        &self,
+        from: &Caller,
+        conversation: &GroupId,
+    ) -> Result<Option<GroupId>, GroupError> {
+        let cell = self.cell(conversation);
+        let mut place = cell.state.lock().await;
+        let state = self.loaded(&cell, &mut place, conversation).await?;
+        state.member(from)?;
+        if state.row.call_of.is_some() {
+            return Err(GroupError::Against("A call has no calls of its own."));
+        }
+        Ok(state.call)
+    }
+
+    /// What it takes to enter a call; none if it is over.
+    async fn way_in(
+        &self,
+        from: &Caller,
+        call: GroupId,
+        founding: Option<&(&CallFounding, ObservedGroup)>,
+        now: Seconds,
+    ) -> Result<Option<CallOpened>, GroupError> {
+        let own = founding.filter(|(_, observed)| observed.group_id() == call);
+        let info = match own {
+            // The answer to its founding was lost: it is the same again.
+            Some((founding, observed)) => {
+                let again = self.found_observed(from, &founding.group_info, observed, now);
+                return Ok(Some(founded(call, again.await?.reply)));
+            }
+            None => self.info(from, &call, now).await,
+        };
+        match info {
+            Ok(info) => Ok(Some(entering(call, info))),
+            Err(GroupError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the conversation this call in place of another one; whether it had that one still.
+    async fn take_lease(
+        &self,
+        conversation: &GroupId,
+        before: Option<GroupId>,
+        call: GroupId,
+    ) -> Result<bool, GroupError> {
+        let cell = self.cell(conversation);
+        let mut place = cell.state.lock().await;
+        let state = self.loaded(&cell, &mut place, conversation).await?;
+        if state.call != before {
+            return Ok(false);
+        }
+        let batch = Batch::new()
+            .present(of_group::META)
+            .put(of_group::CALL, pack(&call));
+        self.house
+            .store
+            .commit(&key::group(conversation), batch)
+            .await?;
+        state.call = Some(call);
+        self.shared.calls().insert(call, Watched { seen: None });
+        Ok(true)
+    }
+
+    /// Takes no commit and lets nobody in any more, also after a restart.
+    async fn close_call(&self, place: &mut Option<super::State>) -> Result<(), GroupError> {
+        let Some(mut state) = place.take() else {
+            return Err(GroupError::NotFound);
+        };
+        let row = GroupRow {
+            closed: true,
+            ..state.row.clone()
+        };
+        let batch = Batch::new()
+            .version(of_group::META, state.version)
+            .put(of_group::META, pack(&row));
+        let part = key::group(&state.id);
+        let receipt = self.house.store.commit(&part, batch).await?;
+        state.version = receipt.version();
+        state.row = row;
+        *place = Some(state);
+        Ok(())
+    }
+
+    /// Deletes the group of a call with all its rows, and ends the conversation's lease. Doing it
+    /// again goes on where it was.
+    async fn dissolve(&self, call: &GroupId) -> Result<Vec<Delivery>, GroupError> {
+        let cell = self.cell(call);
+        let mut place = cell.state.lock().await;
+        let conversation = match self.loaded(&cell, &mut place, call).await {
+            Ok(state) => state.row.call_of,
+            Err(GroupError::NotFound) => {
+                self.shared.calls().remove(call);
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(conversation) = conversation else {
+            self.shared.calls().remove(call);
+            return Ok(Vec::new());
+        };
+        self.close_call(&mut place).await?;
+        *place = None;
+        self.delete_rows(&key::group(call)).await?;
+        self.shared.cells().remove(call);
+        self.shared.calls().remove(call);
+        drop(place);
+        let gone = Delivery::Passing {
+            group: *call,
+            from: None,
+            frame: ServerFrame::Gone { group: *call }.to_bytes().into(),
+        };
+        let mut deliveries = vec![gone];
+        if self.end_lease(&conversation, call).await? {
+            deliveries.push(call_on(conversation, None));
+        }
+        Ok(deliveries)
+    }
+
+    /// The group's own row goes last: as long as it is there, the rest can be found again.
+    async fn delete_rows(&self, part: &Part) -> Result<(), GroupError> {
+        let ranges = [
+            KeyRange::before(of_group::META),
+            KeyRange::after(of_group::META),
+            KeyRange::all(),
+        ];
+        for range in ranges {
+            let store = &self.house.store;
+            while store
+                .delete_range(part, range.clone(), Limit::MAX)
+                .await?
+                .more
+            {}
+        }
+        Ok(())
+    }
+
+    /// Whether the conversation had this call.
+    async fn end_lease(&self, conversation: &GroupId, call: &GroupId) -> Result<bool, GroupError> {
+        let cell = self.cell(conversation);
+        let mut place = cell.state.lock().await;
+        let state = match self.loaded(&cell, &mut place, conversation).await {
+            Ok(state) => state,
+            Err(GroupError::NotFound) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if state.call != Some(*call) {
+            return Ok(false);
+        }
+        let batch = Batch::new().delete(of_group::CALL);
+        self.house
+            .store
+            .commit(&key::group(conversation), batch)
+            .await?;
+        state.call = None;
+        Ok(true)
+    }
+}
+
+/// Reads a call's new group, which must be one for this conversation.
+fn observe(founding: &CallFounding, conversation: &GroupId) -> Result<ObservedGroup, GroupError> {
+    let observed = Observer::new()
+        .found(founding.group_info.as_bytes(), founding.tree.as_bytes())
+        .map_err(GroupError::Rule)?;
+    if observed.policy().conversation() == Some(*conversation) {
+        Ok(observed)
+    } else {
+        Err(GroupError::Against(
+            "The group is not for a call of this conversation.",
+        ))
+    }
+}
+
+fn founded(call: GroupId, accepted: Accepted) -> CallOpened {
+    CallOpened {
+        call,
+        founded: Some(accepted),
+        info: None,
+    }
+}
+
+fn entering(call: GroupId, info: GroupInfoBundle) -> CallOpened {
+    CallOpened {
+        call,
+        founded: None,
+        info: Some(info),
+    }
+}
+
+fn call_on(group: GroupId, call: Option<GroupId>) -> Delivery {
+    Delivery::Passing {
+        group,
+        from: None,
+        frame: ServerFrame::CallOn { group, call }.to_bytes().into(),
+    }
+}
