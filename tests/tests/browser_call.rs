@@ -1,10 +1,11 @@
 //! Calls between two real browsers, whose cameras and microphones deliver a colour and a tone of
 //! their own: what arrives is judged by these.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use roost_tests::browser::{Colour, Media, Person, Station};
 use roost_tests::real::{RealServer, free_port};
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 const ADA: Media = Media {
     hertz: 440,
@@ -122,6 +123,64 @@ async fn what_one_switches_the_other_sees() -> Result<()> {
     pair.part().await
 }
 
+#[tokio::test]
+async fn who_may_not_use_the_microphone_is_told_and_the_call_goes_on() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let Pair { ada, ben, .. } = &pair;
+    ben.forbids(&["audioCapture", "videoCapture"]).await?;
+
+    ada.calls(true).await?;
+    ben.answers(true).await?;
+    ben.is_talking().await?;
+
+    ben.sees_words("the browser may not use the microphone")
+        .await?;
+    ben.sees_words("The browser may not use the camera").await?;
+    ada.sees_words("muted").await?;
+    ben.hears(ADA).await?;
+    ben.sees_colour("call-their-camera", ADA.colour).await?;
+    ben.is_pictured("call-refused").await?;
+    pair.part().await
+}
+
+#[tokio::test]
+async fn the_doctor_names_what_keeps_calls_from_working() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let Pair { ada, ben, .. } = &pair;
+    ada.asks_the_doctor().await?;
+    ada.sees_words("Calls work from here, with what is said above.")
+        .await?;
+    ada.is_pictured("call-doctor").await?;
+    ada.closes_dialog().await?;
+
+    ben.forbids(&["videoCapture"]).await?;
+    ben.cannot_reach("udp").await?;
+    ben.asks_the_doctor().await?;
+    ben.sees_words("The browser may not use the camera").await?;
+    ben.sees_words("UDP is blocked between this device and the server")
+        .await?;
+    ben.closes_dialog().await?;
+    ben.cannot_reach("turn").await?;
+    ben.asks_the_doctor().await?;
+    ben.sees_words("forward UDP 3478").await?;
+    ben.sees_words("Calls work from here only with people in the same network.")
+        .await?;
+    pair.part().await
+}
+
+#[tokio::test]
+async fn the_doctor_names_an_address_at_which_the_relay_is_not() -> Result<()> {
+    let elsewhere = elsewhere();
+    let pair = Pair::meet_at(Some(elsewhere)).await?;
+
+    pair.ada.asks_the_doctor().await?;
+
+    let words = format!("The relay says it is at {elsewhere}");
+    pair.ada.sees_words(&words).await?;
+    pair.ada.sees_words("calls.external").await?;
+    pair.part().await
+}
+
 /// Ada and Ben, each at the conversation with the other.
 struct Pair {
     server: RealServer,
@@ -133,9 +192,20 @@ struct Pair {
 
 impl Pair {
     async fn meet() -> Result<Self> {
+        Self::meet_at(None).await
+    }
+
+    /// With a relay that says it is there.
+    async fn meet_at(external: Option<IpAddr>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let port = free_port()?;
-        let options = ["--calls-udp", &port.to_string()];
+        let config = folder.path().join("roost.toml");
+        let external = external.map_or_else(String::new, |at| format!("external = '{at}'\n"));
+        std::fs::write(
+            &config,
+            format!("[calls]\nudp = {}\n{external}", free_port()?),
+        )?;
+        let config = config.to_str().context("a path of letters")?;
+        let options = ["--config", config];
         let server = RealServer::start(&folder.path().join("data"), &options)?;
         let station = Station::start(Some(&server.ca()))?;
         let ada = Person::joined_with(&station, "Ada", server.setup_link()?, ADA).await?;
@@ -172,4 +242,17 @@ impl Pair {
         self.ada.leaves().await?;
         self.ben.leaves().await
     }
+}
+
+/// An address of this machine that the server does not listen at: none answers, and nothing
+/// leaves. Where there is no network, nothing leaves either.
+fn elsewhere() -> IpAddr {
+    let nobody = IpAddr::from([203, 0, 113, 9]);
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0));
+    // Connecting sends nothing: it looks which address would be used.
+    let own = socket.and_then(|socket| {
+        socket.connect((nobody, 9))?;
+        socket.local_addr()
+    });
+    own.map_or(nobody, |own| own.ip())
 }

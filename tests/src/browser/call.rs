@@ -8,19 +8,21 @@ use serde_json::{Value, json};
 /// A tone counts when it is within so many hertz of what was played.
 const HERTZ: f64 = 30.0;
 
-/// The strongest frequency in the sound of an element, listened to for up to eight seconds; null if there
-/// is no sound.
+/// The strongest frequency in the sound of an element, listened to until it is the one that is wanted
+/// or patience ends; null if there is no sound.
 const LISTEN: &str = "const [id, wanted, near, done] = arguments;\
-    const stream = document.getElementById(id)?.srcObject;\
-    if (!stream?.getAudioTracks().length) return done(null);\
+    const until = Date.now() + 20000;\
     const audio = new AudioContext();\
     const ear = audio.createAnalyser();\
     ear.fftSize = 8192;\
-    audio.createMediaStreamSource(stream).connect(ear);\
     const bins = new Float32Array(ear.frequencyBinCount);\
-    const until = Date.now() + 8000;\
-    let last = null;\
+    let [source, last] = [null, null];\
     const look = () => {\
+        const stream = document.getElementById(id)?.srcObject;\
+        if (!source && stream?.getAudioTracks().length) {\
+            source = audio.createMediaStreamSource(stream);\
+            source.connect(ear);\
+        }\
         ear.getFloatFrequencyData(bins);\
         const best = bins.reduce((best, power, at) => power > bins[best] ? at : best, 0);\
         if (bins[best] > -70) last = best * audio.sampleRate / ear.fftSize;\
@@ -184,6 +186,48 @@ impl Person {
         self.is_in().await
     }
 
+    /// Says no to whoever asks for these (names of Chromium's permissions).
+    ///
+    /// # Errors
+    /// If the browser does not take it.
+    pub async fn forbids(&self, permissions: &[&str]) -> Result<()> {
+        let names = permissions.iter().map(|name| match *name {
+            "audioCapture" => "microphone",
+            _ => "camera",
+        });
+        for name in names {
+            let setting = json!({ "permission": { "name": name }, "setting": "denied" });
+            let cdp = self.driver().cdp();
+            cdp.send_raw("Browser.setPermission", setting).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether calls can work, and waits for the end of it.
+    ///
+    /// # Errors
+    /// If there is no end.
+    pub async fn asks_the_doctor(&self) -> Result<()> {
+        self.presses("[data-panel='menu']").await?;
+        self.presses("[data-panel='doctor']").await?;
+        self.until(
+            "all findings",
+            "return !!document.querySelector('dialog[open] [data-action=doctor]')",
+            &[],
+        )
+        .await
+    }
+
+    /// From now on connections lead nowhere: by `udp`, or by all ways of `turn`.
+    ///
+    /// # Errors
+    /// If the page does not answer.
+    pub async fn cannot_reach(&self, what: &str) -> Result<()> {
+        let script = "sessionStorage.setItem('blocked', arguments[0])";
+        self.driver().execute(script, vec![json!(what)]).await?;
+        Ok(())
+    }
+
     /// The next calls use only relays reached in this way (`udp`, `tcp` or `tls`), or all there is.
     ///
     /// # Errors
@@ -195,12 +239,16 @@ impl Person {
     }
 }
 
+/// Port 9 (discard) stands for one that nobody answers at.
 const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;\
     window.connections = [];\
     window.RTCPeerConnection = class extends Connection {\
         constructor(configuration) {\
             const way = sessionStorage.getItem('way');\
             const fits = (url) => way === 'tls' ? url.startsWith('turns:') : url.startsWith('turn:') && url.endsWith('transport=' + way);\
+            const blocked = sessionStorage.getItem('blocked');\
+            const led = (url) => blocked === 'turn' || blocked && url.endsWith('transport=' + blocked) ? url.replace(/:\\d+\\?/, ':9?') : url;\
+            configuration.iceServers = configuration.iceServers.map((server) => ({ ...server, urls: server.urls.map(led) }));\
             const iceServers = configuration.iceServers\
                 .map((server) => ({ ...server, urls: server.urls.filter(fits) }))\
                 .filter(({ urls }) => urls.length);\
