@@ -285,6 +285,7 @@ function trouble(title, text, detail) {
     element.append(...inside);
     return element;
   };
+  call.act(['drop']);
   const again = make('button', 'primary', 'Try again');
   again.dataset.local = 'reload';
   again.addEventListener('click', () => location.reload());

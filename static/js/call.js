@@ -6,7 +6,7 @@
  */
 
 import { Devices, chosen, list, remember } from './devices.js';
-import { examine } from './doctor.js';
+import * as doctor from './doctor.js';
 import { Levels } from './levels.js';
 import { byId } from './patch.js';
 import { Peer } from './peer.js';
@@ -18,6 +18,7 @@ import { Watch } from './quality.js';
 
 const SECOND_MS = 1_000;
 const LINGER_MS = 4_000;
+const EARLY_MAX = 128;
 const RELAY_ONLY = 'roost-relay-only';
 
 /** @type {(action: string, fields?: Fields) => void} */ let tell = () => {};
@@ -47,8 +48,15 @@ const asked = {
     if (lingers) setTimeout(() => tell('call-dismiss', [['call', id]]), LINGER_MS);
   },
   examine: (servers) => {
-    examine(servers.map(server)[0], (name, result) => tell('doctor-found', [['name', name], ['result', result]]));
+    doctor.examine(servers.map(server)[0], (name, result) => tell('doctor-found', [['name', name], ['result', result]]));
   },
+  /** Whoever leads now knows of no call in this tab. */
+  drop: () => {
+    doctor.stop();
+    call?.leave();
+    call = undefined;
+  },
+  spare: doctor.stop,
   ring,
 };
 
@@ -78,11 +86,11 @@ export function drawn() {
 /** @param {string} kind @param {string} id */
 export async function choose(kind, id) {
   if (kind === 'relay') return setRelayOnly(id === 'true');
-  if (kind === 'speaker') {
+  if (kind === 'speaker' || !call) {
     remember(kind, id);
     call?.speakThrough();
-  } else await call?.devices.choose(/** @type {Kind} */ (kind), id);
-  if (call) devices();
+  } else await call.devices.choose(/** @type {Kind} */ (kind), id);
+  devices();
 }
 
 /** Tells which devices there are. @param {boolean} [opens] */
@@ -112,7 +120,7 @@ class Call {
 
   /** @param {boolean} offers @param {RTCIceServer[]} iceServers */
   connect(offers, iceServers) {
-    if (this.#peer) return;
+    if (this.#peer) return this.#peer.relays(iceServers);
     const iceTransportPolicy = isRelayOnly() ? 'relay' : 'all';
     const peer = new Peer(offers, { iceServers, iceTransportPolicy }, {
       signal: ([kind, ...rest]) => tell('call-signal', [['call', this.id], ['kind', kind], ...rest.map((text, at) => /** @type {[string, string]} */ ([`text${at}`, text]))]),
@@ -141,7 +149,7 @@ class Call {
   /** @param {any[]} signal */
   take(signal) {
     if (this.#peer) this.#peer.take(/** @type {any} */ (signal));
-    else this.#early.push(signal);
+    else if (this.#early.length < EARLY_MAX) this.#early.push(signal);
   }
 
   /** @param {Kind} kind */

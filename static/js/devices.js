@@ -18,6 +18,8 @@ export class Devices {
   /** @type {Record<Kind, State>} */ states = { mic: 'off', camera: 'off', screen: 'off' };
   /** @type {Partial<Record<Kind, MediaStreamTrack>>} */ tracks = {};
   /** @type {(kind: Kind) => void} */ #changed;
+  /** What was asked for last is what counts: the browser may take long to answer. */
+  #asked = { mic: 0, camera: 0, screen: 0 };
   #over = false;
 
   /** @param {(kind: Kind) => void} changed Its track or state is another one now. */
@@ -41,9 +43,12 @@ export class Devices {
   /** Another microphone or camera, from now on. @param {Kind} kind @param {string} id */
   async choose(kind, id) {
     remember(kind, id);
-    if (this.states[kind] !== 'on') return;
+    const before = this.tracks[kind];
+    if (!before) return;
+    const isOn = before.enabled;
     this.#stop(kind);
     await this.#open(kind);
+    if (!isOn) await this.turn(kind, false);
   }
 
   close() {
@@ -54,21 +59,25 @@ export class Devices {
 
   /** @param {Kind} kind */
   async #open(kind) {
+    this.#asked[kind] += 1;
+    const asked = this.#asked[kind];
+    const isLate = () => this.#over || asked !== this.#asked[kind];
     this.#set(kind, 'waiting');
     try {
       const track = await ask(kind);
-      if (this.#over) return track.stop();
+      if (isLate()) return track.stop();
       track.onended = () => this.tracks[kind] === track && this.#set(kind, kind === 'screen' ? 'off' : 'absent');
       this.#set(kind, 'on', track);
     } catch (error) {
       const reason = REASONS[error instanceof DOMException ? error.name : ''] ?? 'busy';
       // Who closes the choice of a screen has not been refused anything.
-      if (!this.#over) this.#set(kind, kind === 'screen' && reason === 'refused' ? 'off' : reason);
+      if (!isLate()) this.#set(kind, kind === 'screen' && reason === 'refused' ? 'off' : reason);
     }
   }
 
   /** @param {Kind} kind */
   #stop(kind) {
+    this.#asked[kind] += 1;
     this.tracks[kind]?.stop();
     this.#set(kind, 'off');
   }

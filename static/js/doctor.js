@@ -13,18 +13,35 @@ import { Devices } from './devices.js';
 const GATHER_MS = 6_000;
 const CONNECT_MS = 8_000;
 
+/** The examination that counts: a new one ends the one before. */
+let latest = 0;
+
 /** @param {Pass | undefined} pass @param {Tell} tell */
 export async function examine(pass, tell) {
+  latest += 1;
+  const mine = latest;
+  await look(pass, (name, result) => mine === latest && tell(name, result), () => mine === latest);
+}
+
+/** What is looked at no longer is not looked at any further. */
+export function stop() {
+  latest += 1;
+}
+
+/** @param {Pass | undefined} pass @param {Tell} tell @param {() => boolean} isWanted */
+async function look(pass, tell, isWanted) {
   for (const kind of /** @type {const} */ (['mic', 'camera'])) tell(kind, await device(kind));
   let [address, open] = ['', ''];
+  if (!isWanted()) return;
   for (const way of /** @type {const} */ (['udp', 'tcp', 'tls'])) {
     const found = await relay(only(pass, way));
     address ||= /^on (.*)/.exec(found)?.[1] ?? '';
     if (address) open ||= way;
     tell(way, found);
   }
-  tell('echo', await meets(only(pass, 'udp')));
-  tell('outside', await relay(only(pass, open === 'tcp' ? 'tcp' : 'udp', address)));
+  if (!isWanted()) return;
+  tell('echo', open ? await meets(only(pass, open)) : 'unknown');
+  tell('outside', open ? await relay(only(pass, open === 'tcp' ? 'tcp' : 'udp', address)) : 'unknown');
 }
 
 /** @param {'mic' | 'camera'} kind */

@@ -50,7 +50,6 @@ function inCall(key) {
   button?.click();
   if (key !== 'Escape') return !!button;
   tell('call-small', [['small', 'true']]);
-  byId('text')?.focus();
   return true;
 }
 

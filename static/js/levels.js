@@ -18,6 +18,7 @@ export class Levels {
   hear(name, track) {
     this.#heard.get(name)?.source.disconnect();
     this.#heard.delete(name);
+    mark(name, false);
     if (!track) return;
     this.#audio ??= new AudioContext();
     const source = this.#audio.createMediaStreamSource(new MediaStream([track]));
@@ -39,8 +40,12 @@ export class Levels {
     for (const [name, { analyser }] of this.#heard) {
       analyser.getFloatTimeDomainData(this.#samples);
       const power = this.#samples.reduce((sum, sample) => sum + sample * sample, 0) / this.#samples.length;
-      const speaks = Math.sqrt(power) > SPEECH;
-      for (const element of document.querySelectorAll(`[data-voice="${name}"]`)) element.classList.toggle('speaking', speaks);
+      mark(name, Math.sqrt(power) > SPEECH);
     }
   }
+}
+
+/** @param {string} name @param {boolean} speaks */
+function mark(name, speaks) {
+  for (const element of document.querySelectorAll(`[data-voice="${name}"]`)) element.classList.toggle('speaking', speaks);
 }

@@ -22,6 +22,8 @@ const KINDS = ['mic', 'camera', 'screen'];
 /** A connection that is gone for this long is made anew. */
 const RESTART_MS = 2_500;
 const WORD_CHARS_MAX = 256;
+/** Candidates of the other one that are taken between two descriptions. */
+const CANDIDATES_MAX = 128;
 
 export class Peer {
   /** @type {RTCPeerConnection} */ #pc;
@@ -30,6 +32,7 @@ export class Peer {
   #offers;
   /** @type {Promise<void>} Signals are taken one after the other. */ #turn = Promise.resolve();
   /** @type {RTCIceCandidateInit[]} That came before the description they belong to. */ #early = [];
+  #candidates = 0;
   /** @type {Partial<Record<Kind, MediaStreamTrack>>} */ #tracks = {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #patience;
   /** @type {Word | undefined} */ #last;
@@ -74,6 +77,11 @@ export class Peer {
     this.#do(() => this.#take(signal));
   }
 
+  /** A newer pass for the relay, for the next time that a way is looked for. @param {RTCIceServer[]} iceServers */
+  relays(iceServers) {
+    this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
+  }
+
   /** The network may be another one now. */
   restart() {
     if (this.#offers) this.#do(() => this.#offer(true));
@@ -116,6 +124,7 @@ export class Peer {
       return;
     }
     if (kind === 'candidate') return this.#addCandidate(rest);
+    this.#candidates = this.#early.length;
     await this.#pc.setRemoteDescription({ type: kind, sdp: rest[0] ?? '' });
     for (const candidate of this.#early.splice(0)) await this.#pc.addIceCandidate(candidate).catch(() => {});
     if (kind === 'answer') return;
@@ -130,6 +139,8 @@ export class Peer {
 
   /** @param {string[]} parts */
   async #addCandidate([candidate, sdpMid, line]) {
+    this.#candidates += 1;
+    if (this.#candidates > CANDIDATES_MAX) return;
     const found = { candidate, sdpMid, sdpMLineIndex: Number(line) };
     if (!this.#pc.remoteDescription) this.#early.push(found);
     // One that this browser does not understand is none that it could use.

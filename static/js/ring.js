@@ -33,9 +33,17 @@ function silence() {
 
 /** @param {number[]} notes One after the other. @param {number} length Of all together. */
 function play(notes, length) {
-  if (!audio || audio.state !== 'running') return void audio?.resume().catch(() => {});
+  const on = audio;
+  if (!on) return;
+  // A new one sleeps until it is woken.
+  if (on.state !== 'running') return void on.resume().then(() => on === audio && on.state === 'running' && sound(on, notes, length)).catch(() => {});
+  sound(on, notes, length);
+}
+
+/** @param {AudioContext} on @param {number[]} notes @param {number} length */
+function sound(on, notes, length) {
   const part = length / notes.length;
-  for (const [at, hertz] of notes.entries()) note(audio, hertz, audio.currentTime + at * part, part);
+  for (const [at, hertz] of notes.entries()) note(on, hertz, on.currentTime + at * part, part);
 }
 
 /** @param {AudioContext} on @param {number} hertz @param {number} start @param {number} length */

@@ -350,6 +350,8 @@ fn write_call(act: &CallAct) -> JsValue {
             "examine".into(),
             servers.iter().map(write_servers).collect::<Array>().into(),
         ],
+        CallAct::Drop => vec!["drop".into()],
+        CallAct::Spare => vec!["spare".into()],
         CallAct::Ring(tone) => vec!["ring".into(), (*tone).into()],
     };
     parts.into_iter().collect::<Array>().into()

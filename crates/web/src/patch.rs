@@ -66,6 +66,10 @@ pub enum CallAct {
     Examine {
         servers: Option<RelayPass>,
     },
+    /// There is no call in this tab, whatever it did for another leader of the tabs.
+    Drop,
+    /// Nobody looks any more whether calls can work.
+    Spare,
     /// `in`, `out`, or silence.
     Ring(&'static str),
 }

@@ -4,6 +4,7 @@ use super::media::{Colour, Media};
 use super::{Person, Station};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use thirtyfour::By;
 
 /// A tone counts when it is within so many hertz of what was played.
 const HERTZ: f64 = 30.0;
@@ -60,6 +61,22 @@ impl Person {
         Ok(person)
     }
 
+    /// Somebody new whose browser gives pages neither a microphone nor a camera.
+    ///
+    /// # Errors
+    /// If the browser does not start, or the link does not work.
+    pub async fn joined_without(station: &Station, name: &str, link: &str) -> Result<Self> {
+        let flags = [
+            "--use-fake-device-for-media-stream",
+            "--deny-permission-prompts",
+            "--autoplay-policy=no-user-gesture-required",
+        ];
+        let person = Self::with(station, name, &flags.map(str::to_owned)).await?;
+        person.joins(link).await?;
+        person.is_in().await?;
+        Ok(person)
+    }
+
     /// Calls the person of the open conversation.
     ///
     /// # Errors
@@ -78,6 +95,20 @@ impl Person {
             "[data-action='call-accept'][data-video='{video}']"
         ))
         .await
+    }
+
+    /// Answers if it rings here; does nothing in a call of one's own.
+    ///
+    /// # Errors
+    /// If there is neither.
+    pub async fn answers_if_rung(&self) -> Result<()> {
+        let script = "return !!document.querySelector('.call, .ring')";
+        self.until("a call", script, &[]).await?;
+        let rung = self.driver().find_all(By::Css(".ring .answer")).await?;
+        match rung.first() {
+            Some(button) => Ok(button.click().await?),
+            None => Ok(()),
+        }
     }
 
     /// # Errors
@@ -184,23 +215,6 @@ impl Person {
         .await?;
         self.reloads().await?;
         self.is_in().await
-    }
-
-    /// Says no to whoever asks for these (names of Chromium's permissions).
-    ///
-    /// # Errors
-    /// If the browser does not take it.
-    pub async fn forbids(&self, permissions: &[&str]) -> Result<()> {
-        let names = permissions.iter().map(|name| match *name {
-            "audioCapture" => "microphone",
-            _ => "camera",
-        });
-        for name in names {
-            let setting = json!({ "permission": { "name": name }, "setting": "denied" });
-            let cdp = self.driver().cdp();
-            cdp.send_raw("Browser.setPermission", setting).await?;
-        }
-        Ok(())
     }
 
     /// Looks whether calls can work, and waits for the end of it.

@@ -263,6 +263,8 @@ impl Relay {
                     tree: Blob::new(tree.ok_or_else(not_found)?.clone()).unwrap(),
                 })
             }
+            // It forwards messages only.
+            ("POST", ["relay-passes"]) => Err(not_found()),
             ("POST", ["groups", _, "verdicts"]) => self.verdict(account, take(&call.body)),
             other => panic!("no such endpoint: {other:?}"),
         }

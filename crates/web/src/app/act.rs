@@ -48,7 +48,10 @@ impl App {
                 self.in_group(tab, turn, Command::LoadOlder);
             }
             Event::Panel(name) => self.open_panel(tab, name, turn),
-            Event::ClosePanel => self.panel(tab, None),
+            Event::ClosePanel => {
+                self.panel(tab, None);
+                self.stop_examining(tab);
+            }
             Event::Start { with, name } => self.start(tab, with, &name, turn),
             Event::Add(accounts) => self.add(tab, accounts, turn),
             Event::Remove(account) => {

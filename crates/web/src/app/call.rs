@@ -3,15 +3,17 @@
 //! Owns which tab has it: its page has the microphone and the connection. What becomes of the call
 //! is decided by the core.
 
-use super::tab::Tab;
+use super::tab::{Place, Tab};
 use super::{App, Turn};
 use crate::event::{CallEvent, Devices, Media};
 use crate::patch::{Act, CallAct};
 use crate::present::{self, Findings};
-use crate::view::html;
+use crate::view::{Device, html};
 use roost_client::Command;
 use roost_client::call::{CallEnd, CallStage, CallView, MediaSignal, RingId};
 use roost_client::view::{Connection, ConversationKind, ConversationView};
+
+const OFFLINE: &str = "There is no connection to the server. Try again when there is one.";
 
 /// A call in a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +44,11 @@ impl App {
                 self.dismiss(tab, call, turn);
             }
             CallEvent::Dismiss(call) => self.dismiss(tab, call, turn),
-            CallEvent::Small(is_small) => self.change_held(tab, |held| held.is_small = is_small),
+            CallEvent::Small(is_small) => {
+                self.change_held(tab, |held| held.is_small = is_small);
+                let place = if is_small { "text" } else { "call-place" };
+                self.act(tab, Act::Focus(place));
+            }
             CallEvent::Signal { call, signal } => {
                 self.command(tab, Command::CallSignal { call, signal }, turn);
             }
@@ -87,11 +93,20 @@ impl App {
             && self.core.current_call().is_none_or(|call| is_over(&call))
     }
 
+    /// The tab that rings: one that is looked at, if there is one.
+    pub(super) fn loud(&self) -> Option<String> {
+        let home = self.tabs.iter().filter(|(_, tab)| tab.place == Place::Home);
+        let loud = home.max_by_key(|(_, tab)| tab.is_watching);
+        loud.map(|(id, _)| id.clone())
+    }
+
     /// What a tab shows of a call. One of them is loud.
     pub(super) fn draw_call(&self, tab: &mut Tab, is_loud: bool) {
         let view = self.core.current_call();
         let mut markup = String::new();
         let mut tone = "";
+        let mut said = String::new();
+        self.settle_held(tab, view.as_ref());
         match (&view, tab.held.clone()) {
             (Some(view), Some(held)) if held.call == view.call => {
                 let name = self.caller_name(view);
@@ -101,19 +116,15 @@ impl App {
                 }
                 self.draw_connection(tab, view);
             }
-            (_, Some(held)) => {
-                tab.held = None;
-                close(tab, held.call, false);
-            }
             (Some(view), None) if rings(view) && !self.is_held(view.call) => {
                 let name = self.caller_name(view);
                 markup = html(&present::ring(view, &name));
                 tone = if is_loud { "in" } else { "" };
-                let words = format!("{name} calls. Alt and C go to the call.");
-                tab.shown.act_once("call-said", Act::Say(words));
+                said = format!("{name} calls. Alt and C go to the call.");
             }
-            (_, None) => {}
+            (_, _) => {}
         }
+        tab.shown.act_once("call-said", Act::Say(said));
         tab.shown.fragment("call", markup, &[]);
         tab.shown
             .act_once("call-tone", Act::Call(CallAct::Ring(tone)));
@@ -123,6 +134,29 @@ impl App {
     pub(super) fn ringing_name(&self) -> Option<String> {
         let view = self.core.current_call().filter(rings)?;
         (!self.is_held(view.call)).then(|| self.caller_name(&view))
+    }
+
+    /// The call that a tab has is over, or goes on under another name: two who called each other at
+    /// once are in one of both calls.
+    fn settle_held(&self, tab: &mut Tab, view: Option<&CallView>) {
+        let Some(held) = tab.held.clone() else {
+            return;
+        };
+        let Some(view) = view.filter(|view| !rings(view) && !is_over(view)) else {
+            let is_same = view.is_some_and(|view| view.call == held.call);
+            if !is_same {
+                tab.held = None;
+                close(tab, held.call, false);
+            }
+            return;
+        };
+        if view.call == held.call {
+            return;
+        }
+        let video = held.media.camera == Device::On;
+        let call = view.call;
+        tab.held = Some(Held { call, ..held });
+        tab.shown.act(Act::Call(CallAct::Open { call, video }));
     }
 
     fn draw_connection(&self, tab: &mut Tab, view: &CallView) {
@@ -186,6 +220,9 @@ impl App {
 
     /// Looks whether calls can work from this tab's device.
     pub(super) fn examine(&mut self, tab: &str, turn: &mut Turn<'_>) {
+        if self.core.connection() != Connection::Online {
+            return self.complain(Some(tab), OFFLINE);
+        }
         if self.command(tab, Command::AskRelays, turn)
             && let Some(tab) = self.tabs.get_mut(tab)
         {
@@ -198,6 +235,15 @@ impl App {
         let findings = self.tabs.get_mut(tab).and_then(|tab| tab.findings.as_mut());
         if let Some(findings) = findings {
             findings.note(name, result);
+        }
+    }
+
+    /// The dialog was closed.
+    pub(super) fn stop_examining(&mut self, tab: &str) {
+        if let Some(tab) = self.tabs.get_mut(tab)
+            && tab.findings.take().is_some()
+        {
+            tab.shown.act(Act::Call(CallAct::Spare));
         }
     }
 

@@ -192,7 +192,10 @@ impl App {
             PanelName::ConfirmRemove(account) => html(&present::confirm_remove(&account, names)),
             PanelName::ConfirmLeave => html(&present::confirm_leave()),
             PanelName::Devices => html(&present::devices(&tab.devices)),
-            PanelName::Doctor => html(&present::doctor(tab.findings.as_ref()?)),
+            PanelName::Doctor => {
+                let nothing = present::Findings::default();
+                html(&present::doctor(tab.findings.as_ref().unwrap_or(&nothing)))
+            }
         })
     }
 

@@ -12,7 +12,7 @@ mod tab;
 pub use tab::Arrival;
 
 use crate::event::{Event, PanelName};
-use crate::patch::{Act, Patch};
+use crate::patch::{Act, CallAct, Patch};
 use crate::view::{InviteState, Zone};
 use roost_client::view::ConversationKind;
 use roost_client::{Command, Core, Dice, Effect, Input, Moment, Notice, Step, Write};
@@ -76,6 +76,8 @@ impl App {
     pub fn attach(&mut self, tab: &str, arrival: Arrival, turn: &mut Turn<'_>) {
         let group = arrival.group;
         let mut state = Tab::new(arrival);
+        // A call of this tab is one that another leader knew of.
+        state.shown.act(Act::Call(CallAct::Drop));
         if let Place::Invite { link } = &state.place {
             if self.core.has_joined_by(link) {
                 state.goes_home();
@@ -108,7 +110,7 @@ impl App {
     /// A person did something on a page.
     pub fn event(&mut self, tab: &str, event: Event, turn: &mut Turn<'_>) {
         if let Some(tab) = self.tabs.get_mut(tab)
-            && !matches!(event, Event::Watch { .. } | Event::Route(_))
+            && event.is_of_person()
         {
             tab.status.clear();
         }
@@ -131,13 +133,14 @@ impl App {
     /// What each tab must change to show what is true at `now`.
     pub fn render(&mut self, now: Moment) -> Vec<(String, Patch)> {
         let ids: Vec<String> = self.tabs.keys().cloned().collect();
+        let loud = self.loud();
         let mut patches = Vec::new();
-        for (at, id) in ids.into_iter().enumerate() {
+        for id in ids {
             // Drawing a tab looks at the others, too.
             let Some(mut tab) = self.tabs.remove(&id) else {
                 continue;
             };
-            self.draw(&mut tab, now, at == 0);
+            self.draw(&mut tab, now, loud.as_ref() == Some(&id));
             let patch = tab.shown.take();
             if !patch.is_empty() {
                 patches.push((id.clone(), patch));

@@ -67,6 +67,22 @@ pub struct Named {
 const NAMED_MAX: usize = 64;
 
 impl CallEvent {
+    pub(super) const fn is_of_person(&self) -> bool {
+        match self {
+            Self::Start { .. }
+            | Self::Accept { .. }
+            | Self::Decline(_)
+            | Self::HangUp(_)
+            | Self::Dismiss(_)
+            | Self::Small(_) => true,
+            Self::Signal { .. }
+            | Self::Media { .. }
+            | Self::Connected(_)
+            | Self::Lost(_)
+            | Self::Devices(_) => false,
+        }
+    }
+
     /// `None` for what no page of this version says.
     pub(super) fn parse(action: &str, fields: &Fields) -> Option<Self> {
         let text = |name: &str| {

@@ -91,6 +91,16 @@ pub enum PanelName {
 }
 
 impl Event {
+    /// Whether a person did it, and not the page by itself.
+    #[must_use]
+    pub const fn is_of_person(&self) -> bool {
+        match self {
+            Self::Watch { .. } | Self::Route(_) | Self::Found { .. } => false,
+            Self::Call(event) => event.is_of_person(),
+            _ => true,
+        }
+    }
+
     /// `None` for what no template of this version asks for.
     #[must_use]
     pub fn parse(action: &str, fields: &Fields) -> Option<Self> {

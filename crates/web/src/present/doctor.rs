@@ -93,8 +93,13 @@ fn verdict(findings: &Findings, lines: &[Finding]) -> &'static str {
 fn judge(name: &str, result: &str, findings: &Findings) -> (Health, Option<String>) {
     let (health, advice) = match (name, result) {
         ("mic" | "camera", state) => return device(name, Device::parse(state).unwrap_or_default()),
+        (_, "unknown") => (Health::Bad, "Not known, since the relay does not answer."),
         ("outside", "none" | "closed") => return (Health::Bad, Some(outside(findings))),
         ("outside", _) => return address(findings),
+        ("tls", "none") => (
+            Health::Bearable,
+            "This server is behind a proxy, which cannot pass on calls over TLS. Calls work without, unless a network lets only web pages through.",
+        ),
         (_, "none") => (
             Health::Bad,
             "This server relays no calls in this way. Its operator can switch that on: calls.udp in roost.toml.",
@@ -105,7 +110,7 @@ fn judge(name: &str, result: &str, findings: &Findings) -> (Health, Option<Strin
         ),
         ("udp" | "tcp", "closed") if findings.is_elsewhere() => (
             Health::Bad,
-            "No answer. The relay’s address may be why: see below.",
+            "No answer: this network may pass only web pages, or the relay’s address is wrong: see below.",
         ),
         ("udp", "closed") if findings.works("tcp") || findings.works("tls") => (
             Health::Bearable,
@@ -125,7 +130,7 @@ fn judge(name: &str, result: &str, findings: &Findings) -> (Health, Option<Strin
         ),
         ("echo", "closed") => (
             Health::Bad,
-            "The relay answers, but nothing comes through. If you run this server: forward UDP 49160 to 49259 in your router to the machine it runs on.",
+            "The relay answers, but nothing comes through. If you run this server: let its firewall pass the UDP ports of calls.relay, 49160 to 49259 unless you set others.",
         ),
         _ => return (Health::Good, None),
     };
@@ -161,7 +166,7 @@ fn outside(findings: &Findings) -> String {
     match findings.relay() {
         Some(address) if is_carriers(&address) => carriers(&address),
         Some(address) => format!(
-            "The relay says it is at {address}, and cannot be reached there. If you run this server: set calls.external in roost.toml to your router’s own address (it shows it as WAN or internet address), and forward UDP 3478 and 49160 to 49259 to the machine it runs on. Some routers do not send back what comes from inside: then look from another network, too."
+            "The relay says it is at {address}, and cannot be reached there. If you run this server: set calls.external in roost.toml to your router’s own address (it shows it as WAN or internet address), and forward UDP 3478 and the ports of calls.relay (49160 to 49259 unless you set others) to the machine it runs on. Some routers do not send back what comes from inside: then look from another network, too."
         ),
         None => "The relay opened no port, so nobody can reach it.".to_owned(),
     }

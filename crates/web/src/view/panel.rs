@@ -309,8 +309,8 @@ impl Samples for DoctorPanel {
                 line("Relay over UDP", Health::Bad, Some("Forward UDP 3478.")),
                 line("Relay over TLS", Health::Waiting, None),
             ],
-            done: false,
-            verdict: String::new(),
+            done: true,
+            verdict: "Calls work from here, with what is said above.".to_owned(),
         }]
     }
 }
