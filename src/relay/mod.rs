@@ -51,6 +51,8 @@ pub struct Settings {
     pub ports: RangeInclusive<u16>,
     /// Addresses of this machine: nothing there but relays may be sent to.
     pub own: Vec<IpAddr>,
+    /// What its interfaces reach without a router: no peer of a call is there, unless allowed.
+    pub links: Vec<Network>,
     /// Ranges of the operator's own network that calls may reach.
     pub allowed: Vec<Network>,
 }
@@ -212,11 +214,16 @@ fn workers(ports: &RangeInclusive<u16>) -> u16 {
 }
 
 fn machine(settings: &Settings, secret: &[u8; 32]) -> Server {
+    let relays = settings
+        .reach
+        .iter()
+        .flat_map(|reach| [reach.bound, reach.external]);
     let policy = PeerPolicy::new(
-        settings.own.clone(),
+        relays.collect(),
         settings.ports.clone(),
         settings.allowed.clone(),
-    );
+    )
+    .on_machine(settings.own.clone(), settings.links.clone());
     Server::new(
         Secret::new(*secret),
         REALM.to_owned(),
