@@ -34,8 +34,9 @@ use worker::{Doors, Worker};
 
 /// More are not faster: the kernel is what is busy.
 const WORKERS_MAX: u16 = 4;
-/// Ports of the relays that a worker needs to be of use.
-const PORTS_PER_WORKER_MIN: u16 = 4;
+/// Ports of the relays that a worker needs to be of use: a device has a quarter of them, and tries
+/// three or four in one call, which may all come to the same worker.
+const PORTS_PER_WORKER_MIN: u16 = 16;
 
 /// The realm of all credentials (RFC 8489, section 9.2).
 const REALM: &str = "roost";
@@ -154,7 +155,7 @@ impl Relay {
             arrivals,
             crowd: self.crowd.clone(),
         };
-        let worker = Worker::new(poll, machine(settings, secret), doors, ports)?;
+        let worker = Worker::new(poll, machine(settings, secret, share.1), doors, ports)?;
         let stop = self.stop.clone();
         let thread = std::thread::Builder::new()
             .name(format!("relay {}", share.0))
@@ -213,7 +214,8 @@ fn workers(ports: &RangeInclusive<u16>) -> u16 {
     cores.min(WORKERS_MAX).min(enough).max(1)
 }
 
-fn machine(settings: &Settings, secret: &[u8; 32]) -> Server {
+/// The machine of one of so many workers.
+fn machine(settings: &Settings, secret: &[u8; 32], workers: u16) -> Server {
     let relays = settings
         .reach
         .iter()
@@ -224,10 +226,8 @@ fn machine(settings: &Settings, secret: &[u8; 32]) -> Server {
         settings.allowed.clone(),
     )
     .on_machine(settings.own.clone(), settings.links.clone());
-    Server::new(
-        Secret::new(*secret),
-        REALM.to_owned(),
-        policy,
-        Limits::default(),
-    )
+    let limits = Limits::default()
+        .with_ports(settings.ports.len())
+        .shared(workers);
+    Server::new(Secret::new(*secret), REALM.to_owned(), policy, limits)
 }
