@@ -4,6 +4,7 @@ use crate::config::Calls;
 use crate::relay::{Bound, Reach, RelayError, Settings};
 use crate::telemetry::log::{self, LogSafe};
 use crate::tls::names;
+use roost_turn::Network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Why a server does not start.
@@ -116,6 +117,10 @@ fn settings(calls: &Calls, listen: SocketAddr) -> Result<Settings, CallsError> {
         reach: reach.collect(),
         ports: calls.ports.clone(),
         own: own.iter().copied().chain(calls.external).collect(),
+        links: names::links()
+            .into_iter()
+            .filter_map(|(address, prefix)| Network::of(address, prefix))
+            .collect(),
         allowed: calls.allowed.clone(),
     })
 }
@@ -212,6 +217,18 @@ mod tests {
         let urls = urls(&calls, PLACE, true);
         assert_eq!(urls[1], "turn:203.0.113.9:3478?transport=udp");
         assert_eq!(urls[3], "turns:roost.example:8443?transport=tcp");
+    }
+
+    #[test]
+    fn what_the_interfaces_reach_is_known_to_the_relay() {
+        let settings = settings(&calls(""), PLACE.listen).unwrap();
+
+        let has = |text: &str| {
+            let ip = text.parse().unwrap();
+            settings.links.iter().any(|link| link.contains(ip))
+        };
+        assert!(has("127.3.2.1"), "the range of the loopback interface");
+        assert!(!settings.reach.is_empty() && settings.own.contains(&PLACE.listen.ip()));
     }
 
     #[test]

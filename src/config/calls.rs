@@ -73,8 +73,8 @@ fn range(text: &str) -> Result<RangeInclusive<u16>, ConfigError> {
         ))
 }
 
-/// Only what cannot be right for anybody; whether it is right for this network, `roost doctor` and
-/// the browser tell.
+/// Only what cannot be right for anybody; whether it is right for this network, "Check calls" in the
+/// app's menu tells.
 fn external(text: &str) -> Result<IpAddr, ConfigError> {
     let address: Option<IpAddr> = text.trim().parse().ok();
     address

@@ -34,8 +34,9 @@ use worker::{Doors, Worker};
 
 /// More are not faster: the kernel is what is busy.
 const WORKERS_MAX: u16 = 4;
-/// Ports of the relays that a worker needs to be of use.
-const PORTS_PER_WORKER_MIN: u16 = 4;
+/// Ports of the relays that a worker needs to be of use: a device has a quarter of them, and tries
+/// three or four in one call, which may all come to the same worker.
+const PORTS_PER_WORKER_MIN: u16 = 16;
 
 /// The realm of all credentials (RFC 8489, section 9.2).
 const REALM: &str = "roost";
@@ -51,6 +52,8 @@ pub struct Settings {
     pub ports: RangeInclusive<u16>,
     /// Addresses of this machine: nothing there but relays may be sent to.
     pub own: Vec<IpAddr>,
+    /// What its interfaces reach without a router: no peer of a call is there, unless allowed.
+    pub links: Vec<Network>,
     /// Ranges of the operator's own network that calls may reach.
     pub allowed: Vec<Network>,
 }
@@ -152,7 +155,7 @@ impl Relay {
             arrivals,
             crowd: self.crowd.clone(),
         };
-        let worker = Worker::new(poll, machine(settings, secret), doors, ports)?;
+        let worker = Worker::new(poll, machine(settings, secret, share.1), doors, ports)?;
         let stop = self.stop.clone();
         let thread = std::thread::Builder::new()
             .name(format!("relay {}", share.0))
@@ -211,16 +214,20 @@ fn workers(ports: &RangeInclusive<u16>) -> u16 {
     cores.min(WORKERS_MAX).min(enough).max(1)
 }
 
-fn machine(settings: &Settings, secret: &[u8; 32]) -> Server {
+/// The machine of one of so many workers.
+fn machine(settings: &Settings, secret: &[u8; 32], workers: u16) -> Server {
+    let relays = settings
+        .reach
+        .iter()
+        .flat_map(|reach| [reach.bound, reach.external]);
     let policy = PeerPolicy::new(
-        settings.own.clone(),
+        relays.collect(),
         settings.ports.clone(),
         settings.allowed.clone(),
-    );
-    Server::new(
-        Secret::new(*secret),
-        REALM.to_owned(),
-        policy,
-        Limits::default(),
     )
+    .on_machine(settings.own.clone(), settings.links.clone());
+    let limits = Limits::default()
+        .with_ports(settings.ports.len())
+        .shared(workers);
+    Server::new(Secret::new(*secret), REALM.to_owned(), policy, limits)
 }

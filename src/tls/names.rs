@@ -57,6 +57,19 @@ pub fn addresses() -> Vec<IpAddr> {
     all
 }
 
+/// The ranges that this machine reaches without a router: an address on each, and the length of its
+/// prefix in bits. An interface that has everything behind it (0 bits) says nothing of neighbours.
+pub fn links() -> Vec<(IpAddr, u8)> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let links = interfaces
+        .into_iter()
+        .map(|interface| match interface.addr {
+            if_addrs::IfAddr::V4(v4) => (IpAddr::V4(v4.ip), v4.prefixlen),
+            if_addrs::IfAddr::V6(v6) => (IpAddr::V6(v6.ip), v6.prefixlen),
+        });
+    links.filter(|(_, prefix)| *prefix > 0).collect()
+}
+
 pub fn is_private(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_private(),

@@ -11,6 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 pub const PERMISSION_SECONDS: u32 = 300;
 /// RFC 8656, section 12.
 pub const CHANNEL_SECONDS: u32 = 600;
+/// However often it is refreshed: whoever gets no credentials any more does not relay for ever.
+pub const AGE_SECONDS_MAX: u32 = 43_200;
 /// A browser makes one a candidate of the other side.
 pub const PERMISSIONS_MAX: usize = 64;
 pub const CHANNELS_MAX: usize = 64;
@@ -60,29 +62,41 @@ pub struct Allocation {
     /// Of the request that made it, which may come again.
     pub made_by: TransactionId,
     pub until: Moment,
+    /// No refresh leads beyond this.
+    until_at_most: Moment,
     permissions: BTreeMap<IpAddr, Moment>,
     channels: Vec<Channel>,
     rate: Rate,
 }
 
 impl Allocation {
+    /// One that is over at once, unless it is refreshed.
     #[must_use]
     pub fn new(
         user: String,
         relay: SocketAddr,
         made_by: TransactionId,
-        until: Moment,
+        now: Moment,
         rate: Rate,
     ) -> Self {
         Self {
             user,
             relay,
             made_by,
-            until,
+            until: now,
+            until_at_most: now.plus_seconds(AGE_SECONDS_MAX),
             permissions: BTreeMap::new(),
             channels: Vec::new(),
             rate,
         }
+    }
+
+    /// Keeps it for so many seconds from now, or for what is left of [`AGE_SECONDS_MAX`]; says how
+    /// many.
+    pub fn refresh(&mut self, seconds: u32, now: Moment) -> u32 {
+        self.until = now.plus_seconds(seconds).min(self.until_at_most);
+        let left = self.until.seconds().saturating_sub(now.seconds());
+        u32::try_from(left).unwrap_or(seconds)
     }
 
     /// Permits these peers, all or none of them; false if there is no room.
@@ -229,7 +243,17 @@ mod tests {
     fn allocation() -> Allocation {
         let relay = SocketAddr::from(([192, 0, 2, 1], 49_160));
         let rate = Rate::new(1_000, at(0));
-        Allocation::new("ada".into(), relay, TransactionId([0; 12]), at(600), rate)
+        Allocation::new("ada".into(), relay, TransactionId([0; 12]), at(0), rate)
+    }
+
+    #[test]
+    fn no_refresh_leads_beyond_the_greatest_age() {
+        let mut allocation = allocation();
+
+        assert_eq!(allocation.refresh(600, at(0)), 600);
+        assert_eq!(allocation.refresh(3_600, at(AGE_SECONDS_MAX - 60)), 60);
+        assert_eq!(allocation.until, at(AGE_SECONDS_MAX));
+        assert_eq!(allocation.refresh(600, at(AGE_SECONDS_MAX + 1)), 0);
     }
 
     #[test]

@@ -20,6 +20,16 @@ pub struct Network {
 pub struct NoNetwork;
 
 impl Network {
+    /// The range of an address on an interface. None for a prefix that is longer than the address.
+    #[must_use]
+    pub fn of(address: IpAddr, prefix: u8) -> Option<Self> {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        (prefix <= most).then_some(Self {
+            first: address,
+            prefix,
+        })
+    }
+
     const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Self {
         let first = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
         Self { first, prefix }
@@ -58,10 +68,7 @@ impl std::str::FromStr for Network {
         let (first, prefix) = text.split_once('/').ok_or(NoNetwork)?;
         let first: IpAddr = first.parse().map_err(|_| NoNetwork)?;
         let prefix: u8 = prefix.parse().map_err(|_| NoNetwork)?;
-        let most = if first.is_ipv4() { 32 } else { 128 };
-        (prefix <= most)
-            .then_some(Self { first, prefix })
-            .ok_or(NoNetwork)
+        Self::of(first, prefix).ok_or(NoNetwork)
     }
 }
 
@@ -102,21 +109,41 @@ const REFUSED: [Network; 27] = [
 /// Where this server's clients may have data sent.
 #[derive(Clone, Debug)]
 pub struct PeerPolicy {
-    own: Vec<IpAddr>,
+    relays: Vec<IpAddr>,
     relay_ports: RangeInclusive<u16>,
     allowed: Vec<Network>,
+    own: Vec<IpAddr>,
+    links: Vec<Network>,
 }
 
 impl PeerPolicy {
-    /// `own` are the addresses this machine is reached at: of them only `relay_ports` may be sent
-    /// to, since everything else there is a listener. `allowed` are ranges of the operator's own
-    /// network that calls may reach.
+    /// `relays` are the addresses that relays are opened and reached at: of them only `relay_ports`
+    /// may be sent to, since everything else there is a listener. `allowed` are ranges of the
+    /// operator's own network that calls may reach.
     #[must_use]
-    pub fn new(own: Vec<IpAddr>, relay_ports: RangeInclusive<u16>, allowed: Vec<Network>) -> Self {
+    pub fn new(
+        relays: Vec<IpAddr>,
+        relay_ports: RangeInclusive<u16>,
+        allowed: Vec<Network>,
+    ) -> Self {
         Self {
-            own: own.into_iter().map(inner).collect(),
+            relays: relays.into_iter().map(inner).collect(),
             relay_ports,
             allowed,
+            own: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+
+    /// With what a machine has around it. `own` are all its addresses: where no relays are, nothing
+    /// is reached, whatever is allowed. `links` are the ranges its interfaces reach without a
+    /// router: the neighbours, whose addresses may well be public.
+    #[must_use]
+    pub fn on_machine(self, own: Vec<IpAddr>, links: Vec<Network>) -> Self {
+        Self {
+            own: own.into_iter().map(inner).collect(),
+            links,
+            ..self
         }
     }
 
@@ -124,9 +151,14 @@ impl PeerPolicy {
     #[must_use]
     pub fn permits(&self, ip: IpAddr) -> bool {
         let ip = inner(ip);
-        self.own.contains(&ip)
-            || self.allowed.iter().any(|network| network.contains(ip))
-            || !REFUSED.iter().any(|network| network.contains(ip))
+        let is_in = |networks: &[Network]| networks.iter().any(|network| network.contains(ip));
+        if self.relays.contains(&ip) {
+            return true;
+        }
+        if self.own.contains(&ip) {
+            return false;
+        }
+        is_in(&self.allowed) || !(is_in(&REFUSED) || is_in(&self.links))
     }
 
     /// Whether data may be sent to this peer.
@@ -135,7 +167,7 @@ impl PeerPolicy {
         if peer.port() == 0 {
             return false;
         }
-        if self.own.contains(&inner(peer.ip())) {
+        if self.relays.contains(&inner(peer.ip())) {
             return self.relay_ports.contains(&peer.port());
         }
         self.permits(peer.ip())
@@ -263,6 +295,41 @@ mod tests {
         assert!(to("::ffff:192.0.3.1", 49_259));
         assert!(!to("192.0.3.1", 3_478));
         assert!(!to("64:ff9b::192.0.3.1", 443));
+    }
+
+    #[test]
+    fn an_own_address_without_relays_is_never_reached() {
+        let everything = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+        let own = ["127.0.0.1", "172.17.0.1", "1.1.1.7", "2a00::7", "192.0.3.1"].map(ip);
+        let policy = PeerPolicy::new(vec![ip("192.0.3.1")], 49_160..=49_259, everything)
+            .on_machine(own.to_vec(), Vec::new());
+
+        for text in ["127.0.0.1", "172.17.0.1", "::ffff:1.1.1.7", "2a00::7"] {
+            assert!(!policy.permits(ip(text)), "{text}");
+            assert!(
+                !policy.permits_peer(SocketAddr::new(ip(text), 49_200)),
+                "{text}"
+            );
+        }
+        assert!(policy.permits_peer(SocketAddr::new(ip("192.0.3.1"), 49_200)));
+        assert!(policy.permits(ip("1.1.1.8")));
+    }
+
+    #[test]
+    fn neighbours_with_public_addresses_are_refused_unless_allowed() {
+        let links = vec![
+            Network::of(ip("2a00:1:2:3::7"), 64).unwrap(),
+            Network::of(ip("1.1.1.7"), 24).unwrap(),
+        ];
+        let allowed = vec!["2a00:1:2:3::9/128".parse().unwrap()];
+        let policy = PeerPolicy::new(vec![ip("1.1.1.7")], 49_160..=49_259, allowed)
+            .on_machine(vec![ip("1.1.1.7"), ip("2a00:1:2:3::7")], links);
+        let to = |text: &str| policy.permits_peer(SocketAddr::new(ip(text), 49_200));
+
+        assert!(!to("2a00:1:2:3::8") && !to("1.1.1.8") && !to("64:ff9b::1.1.1.8"));
+        assert!(!to("2a00:1:2:3::7"));
+        assert!(to("2a00:1:2:3::9") && to("2a00:1:2:4::8") && to("1.1.2.8") && to("1.1.1.7"));
+        assert_eq!(Network::of(ip("1.1.1.7"), 33), None);
     }
 
     #[test]

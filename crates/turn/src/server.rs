@@ -8,13 +8,15 @@ use crate::asked;
 use crate::auth::{Secret, Username};
 use crate::message::{Attribute, Class, ErrorCode, Key, Message, Method, TransactionId, Writer};
 use crate::peer_policy::PeerPolicy;
-use crate::strangers::Strangers;
+use crate::strangers::{Answers, Strangers};
 use crate::time::Moment;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// Peers of one CreatePermission.
 const PEERS_MAX: usize = 32;
+/// A relay by UDP, by TCP and by TLS.
+const USER_ALLOCATIONS_MIN: usize = 3;
 
 /// How a client reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +49,8 @@ pub struct Limits {
     pub allocations_per_user_max: usize,
     /// Of one allocation, each way together.
     pub bytes_per_second: u64,
+    /// To one address, for who has not proved who they are.
+    pub answers: Answers,
 }
 
 impl Default for Limits {
@@ -55,6 +59,38 @@ impl Default for Limits {
             allocations_max: 1_000,
             allocations_per_user_max: 16,
             bytes_per_second: 2_000_000,
+            answers: Answers::default(),
+        }
+    }
+}
+
+impl Limits {
+    /// For a server with so many ports: one user has a quarter of them at most, but at least as many
+    /// as one end of a call tries.
+    #[must_use]
+    pub fn with_ports(self, ports: usize) -> Self {
+        let share = (ports / 4).max(USER_ALLOCATIONS_MIN);
+        Self {
+            allocations_per_user_max: self.allocations_per_user_max.min(share),
+            ..self
+        }
+    }
+
+    /// For each of so many servers that share what one may do, and do not know of each other. Each
+    /// may do something.
+    #[must_use]
+    pub fn shared(self, servers: u16) -> Self {
+        let servers = servers.max(1);
+        let share = |all: usize| (all / usize::from(servers)).max(1);
+        let answers = |all: u32| (all / u32::from(servers)).max(1);
+        Self {
+            allocations_max: share(self.allocations_max),
+            allocations_per_user_max: share(self.allocations_per_user_max),
+            bytes_per_second: self.bytes_per_second,
+            answers: Answers {
+                at_once: answers(self.answers.at_once),
+                per_second: answers(self.answers.per_second),
+            },
         }
     }
 }
@@ -130,7 +166,7 @@ impl Server {
             limits,
             allocations: HashMap::new(),
             relays: HashMap::new(),
-            strangers: Strangers::new(Moment::default()),
+            strangers: Strangers::new(limits.answers, Moment::default()),
         }
     }
 
@@ -374,7 +410,7 @@ impl Server {
             .filter(|_| realm == self.realm.as_bytes())
             .ok_or_else(|| challenge(ErrorCode::Unauthenticated))?;
         let key = self.secret.key(name.full, &self.realm);
-        // What was begun in time goes on: a call may last longer than a credential.
+        // What was begun in time goes on, though not for ever: a call may outlast a credential.
         let is_late = name.is_over(now) && !self.allocations.contains_key(&client);
         if is_late || !message.is_signed_by(&key) {
             return Err(challenge(ErrorCode::Unauthenticated));
@@ -424,13 +460,14 @@ impl Server {
         let Some(relay) = sockets.open(is_ipv6, even.is_some()) else {
             return Verdict::Refused(ErrorCode::InsufficientCapacity);
         };
-        let allocation = Allocation::new(
+        let mut allocation = Allocation::new(
             request.name.user.to_owned(),
             relay,
             request.message.transaction(),
-            request.now.plus_seconds(asked::lifetime(request.message)),
+            request.now,
             Rate::new(self.limits.bytes_per_second, request.now),
         );
+        allocation.refresh(asked::lifetime(request.message), request.now);
         let answer = allocated(&allocation, request);
         self.relays.insert(relay, request.client);
         self.allocations.insert(request.client, allocation);
@@ -457,11 +494,11 @@ impl Server {
         if family.is_some_and(|is_ipv6| is_ipv6 != allocation.relay.is_ipv6()) {
             return Verdict::Refused(ErrorCode::PeerAddressFamilyMismatch);
         }
-        allocation.until = request.now.plus_seconds(seconds);
-        if seconds == 0 {
+        let left = allocation.refresh(seconds, request.now);
+        if left == 0 {
             self.end(request.client, sockets);
         }
-        Verdict::Done(vec![(Attribute::LIFETIME, Value::Number(seconds))])
+        Verdict::Done(vec![(Attribute::LIFETIME, Value::Number(left))])
     }
 
     /// RFC 8656, section 10.2.

@@ -7,9 +7,22 @@ use crate::time::Moment;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Answers an address gets at once; an office behind one address that begins a call needs many.
-const ANSWERS_AT_ONCE: u32 = 200;
-const ANSWERS_PER_SECOND: u64 = 50;
+/// How many answers an address gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Answers {
+    pub at_once: u32,
+    pub per_second: u32,
+}
+
+impl Default for Answers {
+    /// An office behind one address that begins a call needs many.
+    fn default() -> Self {
+        Self {
+            at_once: 200,
+            per_second: 50,
+        }
+    }
+}
 /// Addresses that are told apart; others share one count.
 const ADDRESSES_MAX: usize = 8_192;
 
@@ -18,6 +31,7 @@ const ADDRESSES_MAX: usize = 8_192;
 pub struct Strangers {
     counts: HashMap<IpAddr, Count>,
     rest: Count,
+    answers: Answers,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +42,11 @@ struct Count {
 
 impl Strangers {
     #[must_use]
-    pub fn new(now: Moment) -> Self {
+    pub fn new(answers: Answers, now: Moment) -> Self {
         Self {
             counts: HashMap::new(),
-            rest: Count::new(now),
+            rest: Count::new(answers, now),
+            answers,
         }
     }
 
@@ -41,31 +56,33 @@ impl Strangers {
         let address = network(address);
         let has_room = self.counts.len() < ADDRESSES_MAX || self.counts.contains_key(&address);
         let count = if has_room {
-            self.counts.entry(address).or_insert(Count::new(now))
+            let new = Count::new(self.answers, now);
+            self.counts.entry(address).or_insert(new)
         } else {
             &mut self.rest
         };
-        count.take(now)
+        count.take(self.answers, now)
     }
 
     /// Forgets whoever has been quiet.
     pub fn tick(&mut self, now: Moment) {
-        self.counts.retain(|_, count| !count.is_full(now));
+        let answers = self.answers;
+        self.counts.retain(|_, count| !count.is_full(answers, now));
     }
 }
 
 impl Count {
-    const fn new(now: Moment) -> Self {
+    const fn new(answers: Answers, now: Moment) -> Self {
         Self {
-            left: ANSWERS_AT_ONCE,
+            left: answers.at_once,
             since: now,
         }
     }
 
-    fn take(&mut self, now: Moment) -> bool {
-        let earned = self.earned(now);
+    fn take(&mut self, answers: Answers, now: Moment) -> bool {
+        let earned = self.earned(answers, now);
         if earned > 0 {
-            self.left = self.left.saturating_add(earned).min(ANSWERS_AT_ONCE);
+            self.left = self.left.saturating_add(earned).min(answers.at_once);
             self.since = now;
         }
         match self.left.checked_sub(1) {
@@ -77,13 +94,13 @@ impl Count {
         }
     }
 
-    fn is_full(&self, now: Moment) -> bool {
-        self.left.saturating_add(self.earned(now)) >= ANSWERS_AT_ONCE
+    fn is_full(&self, answers: Answers, now: Moment) -> bool {
+        self.left.saturating_add(self.earned(answers, now)) >= answers.at_once
     }
 
-    fn earned(&self, now: Moment) -> u32 {
+    fn earned(&self, answers: Answers, now: Moment) -> u32 {
         let millis = now.millis().saturating_sub(self.since.millis());
-        let earned = millis.saturating_mul(ANSWERS_PER_SECOND) / 1_000;
+        let earned = millis.saturating_mul(u64::from(answers.per_second)) / 1_000;
         u32::try_from(earned).unwrap_or(u32::MAX)
     }
 }
@@ -116,7 +133,7 @@ mod tests {
     #[test]
     fn a_flood_is_answered_as_often_as_a_crowd_would_be() {
         let start = Moment::default();
-        let mut strangers = Strangers::new(start);
+        let mut strangers = Strangers::new(Answers::default(), start);
 
         assert_eq!(answers(&mut strangers, "198.51.100.1", start), 200);
         assert_eq!(answers(&mut strangers, "198.51.100.2", start), 200);
@@ -127,7 +144,7 @@ mod tests {
     #[test]
     fn a_network_of_ipv6_counts_as_one() {
         let start = Moment::default();
-        let mut strangers = Strangers::new(start);
+        let mut strangers = Strangers::new(Answers::default(), start);
 
         assert_eq!(answers(&mut strangers, "2a00::1", start), 200);
         assert_eq!(answers(&mut strangers, "2a00::2:1", start), 0);
@@ -137,7 +154,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_given_back() {
         let start = Moment::default();
-        let mut strangers = Strangers::new(start);
+        let mut strangers = Strangers::new(Answers::default(), start);
         for number in 0..20_000_u32 {
             let _ = strangers.may_ask(IpAddr::from(number.to_be_bytes()), start);
         }

@@ -387,6 +387,31 @@ fn a_call_outlasts_the_credential_it_began_with() {
 }
 
 #[test]
+fn no_relay_is_kept_beyond_twelve_hours_without_a_new_credential() {
+    let mut home = Home::new();
+    let mut ada = home.caller("ada", "198.51.100.7:4000");
+    home.allocates(&ada).unwrap();
+    assert_eq!(home.refreshes(&ada, 3_600), Ok(3_600));
+    let fresh = |home: &Home, caller: &Caller| {
+        let ip = caller.client.address.ip();
+        secret().nonce(ip, home.now).into_bytes()
+    };
+    for _ in 0..23 {
+        home.pass(1_800);
+        home.count = 10;
+        ada.nonce = fresh(&home, &ada);
+        assert!(home.refreshes(&ada, 3_600).is_ok());
+    }
+    home.pass(1_740);
+    ada.nonce = fresh(&home, &ada);
+    assert_eq!(home.refreshes(&ada, 3_600), Ok(60));
+    home.pass(60);
+
+    assert_eq!(home.server.allocations(), 0);
+    assert_eq!(home.allocates(&ada), Err(401));
+}
+
+#[test]
 fn another_users_allocation_is_not_touched() {
     let mut home = Home::new();
     let ada = home.caller("ada", "198.51.100.7:4000");
@@ -439,6 +464,29 @@ fn users_and_the_server_have_a_bound() {
     assert_eq!(allocates("ada", 3), Err(486));
     assert_eq!(allocates("ben", 4), Ok(()));
     assert_eq!(allocates("cleo", 5), Err(508));
+}
+
+#[test]
+fn servers_that_share_a_range_do_together_what_one_may() {
+    let all = Limits::default();
+    let each = all.with_ports(100).shared(4);
+    assert_eq!(each.allocations_per_user_max, 4);
+    assert_eq!(each.allocations_max, 250);
+    let answers = each.answers;
+    assert_eq!((answers.at_once, answers.per_second), (50, 12));
+    assert_eq!(each.bytes_per_second, all.bytes_per_second);
+
+    let few = |ports, servers| {
+        let limits = all.with_ports(ports).shared(servers);
+        limits.allocations_per_user_max
+    };
+    assert_eq!((few(32, 1), few(8, 1), few(8, 4)), (8, 3, 1));
+
+    let mut home = Home::with(each);
+    let client = home.caller("ada", "198.51.100.7:4000").client;
+    let request = Writer::new(Class::Request, Method::BINDING, home.transaction()).finish();
+    let answered = (0..200).filter(|_| home.asks(client, &request).is_some());
+    assert_eq!(answered.count(), 49, "one was the challenge");
 }
 
 #[test]
