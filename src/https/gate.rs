@@ -4,6 +4,7 @@
 //! (RFC 7443) as well. Browsers name nothing when they relay, and neither do simple HTTP clients:
 //! they are told apart by their first bytes.
 
+use super::handshakes::Handshakes;
 use super::rewound::Rewound;
 use crate::relay::Door;
 use actix_http::Protocol;
@@ -15,14 +16,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Handshakes of one worker at once; beyond, they wait for their turn.
-const HANDSHAKES_MAX: usize = 256;
-const HANDSHAKE_SECONDS: u64 = 5;
+/// A handshake takes no longer, the wait for its turn included.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(3);
 /// Who says nothing in the handshake must say something after it within this.
 const FIRST_BYTES_WITHIN: Duration = Duration::from_secs(5);
 /// Enough to tell what they are.
@@ -49,7 +48,7 @@ pub type Visit = (Rewound<TlsStream<TcpStream>>, Protocol, Option<SocketAddr>);
 #[derive(Clone)]
 pub struct Gate {
     acceptor: TlsAcceptor,
-    handshakes: Arc<Semaphore>,
+    handshakes: Handshakes,
     door: Option<Door>,
 }
 
@@ -65,7 +64,7 @@ impl Gate {
     pub fn new(tls: Arc<ServerConfig>, door: Option<Door>) -> Self {
         Self {
             acceptor: tls.into(),
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            handshakes: Handshakes::default(),
             door,
         }
     }
@@ -76,7 +75,7 @@ impl Gate {
     /// See [`Ended`].
     pub async fn open(&self, socket: TcpStream) -> Result<Visit, Ended> {
         let address = socket.peer_addr().map_err(|_| Ended::Silent)?;
-        let mut connection = self.shake_hands(socket).await?;
+        let mut connection = self.shake_hands(socket, address).await?;
         let named = connection.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
         let (heard, protocol) = match (named.as_deref(), &self.door) {
             (Some(TURN), Some(door)) => return Err(relay(door, connection, address, Vec::new())),
@@ -93,12 +92,16 @@ impl Gate {
         Ok((Rewound::new(heard, connection), protocol, Some(address)))
     }
 
-    async fn shake_hands(&self, socket: TcpStream) -> Result<TlsStream<TcpStream>, Ended> {
-        let permit = self.handshakes.acquire().await;
-        let limit = Duration::from_secs(HANDSHAKE_SECONDS);
-        let shaken = timeout(limit, self.acceptor.accept(socket)).await;
-        drop(permit);
-        shaken.ok().and_then(Result::ok).ok_or(Ended::Silent)
+    async fn shake_hands(
+        &self,
+        socket: TcpStream,
+        address: SocketAddr,
+    ) -> Result<TlsStream<TcpStream>, Ended> {
+        let shaken = self
+            .handshakes
+            .within(HANDSHAKE_WITHIN, address.ip(), self.acceptor.accept(socket))
+            .await;
+        shaken.and_then(Result::ok).ok_or(Ended::Silent)
     }
 }
 

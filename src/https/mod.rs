@@ -3,6 +3,7 @@
 //! Owns the handshake and the choice between the two. Never answers a request, and never relays.
 
 mod gate;
+mod handshakes;
 mod rewound;
 
 use crate::http::{self, Site};

@@ -8,7 +8,7 @@ use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use roost_turn::Moment;
-use roost_turn::stream::{FRAME_BYTES_MAX, padding};
+use roost_turn::stream::{FRAME_BYTES_MAX, begins, padding};
 use rustls::ServerConnection;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -21,8 +21,8 @@ pub const QUEUE_BYTES_MAX: usize = 131_072;
 const SEALED_BYTES_MAX: usize = 32_768;
 /// A client that takes nothing for so long is gone.
 const STALLED_SECONDS: u32 = 15;
-/// A client without a relay is not kept longer.
-const IDLE_SECONDS: u32 = 30;
+/// A client without a relay is not kept longer: asking for one takes two round trips.
+const IDLE_SECONDS: u32 = 10;
 
 /// The connection is over: by its end, by a fault, or by what was said.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,13 +45,15 @@ pub struct Stream {
     tls: Option<Box<ServerConnection>>,
     /// The beginning of a message, less than [`FRAME_BYTES_MAX`].
     rest: Vec<u8>,
+    /// Whether its first bytes have come, and were those of TURN.
+    has_begun: bool,
     outgoing: Vec<u8>,
     /// Since when the client takes nothing.
     stalled_since: Option<Moment>,
     /// When it was last seen to have a relay.
     relayed_at: Moment,
     /// Held, so that it counts.
-    _place: Place,
+    place: Place,
 }
 
 impl Stream {
@@ -82,10 +84,11 @@ impl Stream {
             address,
             tls,
             rest: heard,
+            has_begun: false,
             outgoing: Vec::new(),
             stalled_since: None,
             relayed_at: now,
-            _place: place,
+            place,
         })
     }
 
@@ -99,6 +102,22 @@ impl Stream {
             None => fill_plain(&mut self.socket, bytes),
             Some(tls) => fill_opened(&mut self.socket, tls, bytes),
         }
+    }
+
+    /// Whether what was said may be read: `bytes` are all that came so far, until it may. A web page
+    /// can make a browser send a request of HTTP here whose body is TURN.
+    ///
+    /// # Errors
+    /// The stream does not begin as one of TURN does.
+    pub fn begins(&mut self, bytes: &[u8]) -> Result<bool, Ended> {
+        if !self.has_begun {
+            self.has_begun = match begins(bytes) {
+                Some(true) => true,
+                Some(false) => return Err(Ended),
+                None => false,
+            };
+        }
+        Ok(self.has_begun)
     }
 
     /// Keeps the beginning of a message.
@@ -147,6 +166,7 @@ impl Stream {
     /// # Errors
     /// It is not.
     pub fn tick(&mut self, is_allocated: bool, now: Moment) -> Result<(), Ended> {
+        self.place.counts_as(is_allocated);
         if is_allocated {
             self.relayed_at = now;
         }
@@ -314,6 +334,22 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_begins_with_a_request_or_ends() {
+        let binding = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+        let (_poll, mut stream, _client) = pair();
+        assert_eq!(stream.begins(&[]), Ok(false));
+        assert_eq!(stream.begins(&binding[..7]), Ok(false));
+        assert_eq!(stream.begins(&binding), Ok(true));
+        assert_eq!(stream.begins(&[0x40, 0, 0, 0]), Ok(true), "it has begun");
+
+        let no_cookie = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x43];
+        for first in [&b"P"[..], b"G", &[0x40, 0, 0, 0], &no_cookie] {
+            let (_poll, mut stream, _client) = pair();
+            assert_eq!(stream.begins(first), Err(Ended), "{first:?}");
+        }
+    }
+
+    #[test]
     fn a_client_that_does_not_read_loses_packets_and_in_the_end_its_connection() {
         let (_poll, mut stream, _client) = pair();
         let start = Moment::default();
@@ -342,7 +378,7 @@ mod tests {
         let start = Moment::default();
 
         assert_eq!(stream.tick(true, start.plus_seconds(100)), Ok(()));
-        assert_eq!(stream.tick(false, start.plus_seconds(129)), Ok(()));
-        assert_eq!(stream.tick(false, start.plus_seconds(130)), Err(Ended));
+        assert_eq!(stream.tick(false, start.plus_seconds(109)), Ok(()));
+        assert_eq!(stream.tick(false, start.plus_seconds(110)), Err(Ended));
     }
 }

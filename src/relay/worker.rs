@@ -279,6 +279,10 @@ impl Worker {
         let stream = self.streams.stream(number).ok_or(Ended)?;
         let more = stream.fill(heard)?;
         let mut left = heard.as_slice();
+        if !stream.begins(left)? {
+            stream.keep(left);
+            return Ok(more);
+        }
         while let Next::Frame { bytes, padded } = next(left).map_err(|_| Ended)? {
             let message = left.get(..bytes).ok_or(Ended)?;
             self.take(client, number, message, now)?;

@@ -147,6 +147,20 @@ async fn rubbish_ends_a_connection_and_nothing_else() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_connection_that_begins_with_channel_data_is_closed_as_a_posts_would_be() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let house = House::open(folder.path()).await?;
+
+    for first in [&[0x40, 0, 0, 0][..], b"P", b"POST / HTTP/1.1\r\n\r\n"] {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, house.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(first)?;
+        ensure!(is_closed(&mut stream), "{first:?}");
+    }
+    Ok(())
+}
+
 /// Whether the other end closes, rather than answer or wait.
 fn is_closed(stream: &mut impl Read) -> bool {
     match stream.read(&mut [0; 64]) {
