@@ -5,6 +5,7 @@ mod account;
 mod call;
 mod group;
 mod invite;
+mod media;
 mod relay;
 mod session;
 
@@ -12,6 +13,7 @@ pub use account::*;
 pub use call::*;
 pub use group::*;
 pub use invite::*;
+pub use media::*;
 pub use relay::*;
 pub use session::*;
 

@@ -99,3 +99,20 @@ pub const CALL_DEVICES_MAX: usize = 50;
 pub const CALL_FOUNDING_TREE_BYTES: usize = 8 * 1024;
 /// A request that opens a call.
 pub const CALL_OPENING_BYTES: usize = CALL_FOUNDING_TREE_BYTES + GROUP_INFO_BYTES + 1024;
+
+/// Devices connected to the media of one call.
+pub const CALL_DEVICES: usize = 25;
+/// What one device may send into a call: a voice, a camera, a screen, and one more.
+pub const DEVICE_TRACKS: usize = 4;
+pub const CALL_TRACKS: usize = CALL_DEVICES * DEVICE_TRACKS;
+/// M-lines on which one device may receive.
+pub const CALL_SLOTS: usize = 64;
+/// One SDP offer or answer.
+pub const SDP_BYTES: usize = 64 * 1024;
+/// A request or answer with one.
+pub const MEDIA_BODY_BYTES: usize = SDP_BYTES + 16 * 1024;
+/// Letters of an m-line's name.
+pub const MID_BYTES: usize = 16;
+/// Devices named as speaking at the same time.
+pub const CALL_SPEAKERS: usize = 8;
+pub const SPEAKING_PER_SECOND: u32 = 4;

@@ -1,0 +1,25 @@
+//! Forwards the media of group calls without I/O: what one device sends, the others receive, byte
+//! for byte.
+//!
+//! Owns who is connected to which call, what each wants to see, and which layer of it fits. Never
+//! opens a socket, reads a clock or looks inside a frame: frames are encrypted between the devices,
+//! and all that is read here are headers of RTP.
+
+mod connection;
+mod crypto;
+mod descriptor;
+pub mod door;
+mod layer;
+pub mod limit;
+mod offer;
+mod queue;
+mod sfu;
+mod slot;
+mod source;
+mod speakers;
+mod splice;
+
+pub use connection::Datagram;
+pub use crypto::{Certificate, CertificateError, provider as crypto_provider};
+pub use queue::{Ask, Queue, Reply, Waiting};
+pub use sfu::{Asked, ConnectError, Sfu, Told};

@@ -1,0 +1,24 @@
+//! Bounds of the machine, with their units.
+
+use std::time::Duration;
+
+/// Connections of all calls together.
+pub const CONNECTIONS: usize = 1_000;
+/// Places one connection is heard from at a time: a phone that changes networks has two or three.
+pub const ADDRESSES_PER_CONNECTION: usize = 4;
+/// A datagram; what is larger is of nobody who follows the path's limits.
+pub const DATAGRAM_BYTES: usize = 2_000;
+/// M-lines of one offer: what is sent, what is received, and some that were given up.
+pub const OFFER_M_LINES: usize = 96;
+/// A connection that is silent for so long is over. Clients check theirs every few seconds.
+pub const SILENCE: Duration = Duration::from_secs(20);
+/// How often a key frame of one stream is asked for at most.
+pub const KEY_FRAME_EVERY: Duration = Duration::from_millis(300);
+/// How often layers and speakers are looked at.
+pub const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A stream of which nothing came for so long is not there.
+pub const STREAM_GAP: Duration = Duration::from_millis(1_500);
+/// Layers of one track.
+pub const LAYERS: usize = 3;
+/// What a connection is taken to carry until that was measured, in bits a second.
+pub const FIRST_ESTIMATE_BPS: u64 = 1_500_000;

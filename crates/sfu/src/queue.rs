@@ -1,0 +1,155 @@
+//! What waits for the machine while it is busy: datagrams, what devices ask for, and who has to go.
+//!
+//! Owns the bounds. Datagrams and wishes beyond them are dropped; who has to go never is.
+
+use crate::{Asked, ConnectError};
+use roost_wire::api::{MediaConnected, Want};
+use roost_wire::{DeviceId, GroupId};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Datagrams that wait; about a tenth of a second of a busy server.
+const DATAGRAMS_MAX: usize = 8_192;
+/// Requests that wait.
+const ASKED_MAX: usize = 256;
+
+/// How a connection attempt ends.
+pub type Reply = Box<dyn FnOnce(Result<MediaConnected, ConnectError>) + Send>;
+
+/// Something a device asks for.
+pub enum Ask {
+    Connect {
+        asked: Asked,
+        reply: Reply,
+    },
+    Watch {
+        group: GroupId,
+        device: DeviceId,
+        wants: Vec<Want>,
+    },
+}
+
+/// All that waited.
+#[derive(Default)]
+pub struct Waiting {
+    pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    pub asks: Vec<Ask>,
+    /// Devices that may not be in a call any more.
+    pub cuts: BTreeSet<(GroupId, DeviceId)>,
+    /// Devices that may not be in any.
+    pub forgotten: BTreeSet<DeviceId>,
+    pub is_over: bool,
+}
+
+/// One way in for all. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Queue(Arc<(Mutex<Waiting>, Condvar)>);
+
+impl Queue {
+    /// A datagram that [`crate::door::is_ours`].
+    pub fn datagram(&self, from: SocketAddr, bytes: &[u8]) {
+        let mut waiting = self.waiting();
+        if waiting.datagrams.len() < DATAGRAMS_MAX && !waiting.is_over {
+            waiting.datagrams.push((from, bytes.to_vec()));
+            self.0.1.notify_one();
+        }
+    }
+
+    /// Whether there was room for it.
+    pub fn ask(&self, ask: Ask) -> bool {
+        let mut waiting = self.waiting();
+        let fits = waiting.asks.len() < ASKED_MAX && !waiting.is_over;
+        if fits {
+            waiting.asks.push(ask);
+            self.0.1.notify_one();
+        }
+        fits
+    }
+
+    /// The device may not be in the call any more.
+    pub fn cut(&self, group: GroupId, device: DeviceId) {
+        self.waiting().cuts.insert((group, device));
+        self.0.1.notify_one();
+    }
+
+    /// The device may not be in any call any more.
+    pub fn forget(&self, device: DeviceId) {
+        self.waiting().forgotten.insert(device);
+        self.0.1.notify_one();
+    }
+
+    /// Nothing is taken any more; what waits is dropped.
+    pub fn end(&self) {
+        *self.waiting() = Waiting {
+            is_over: true,
+            ..Waiting::default()
+        };
+        self.0.1.notify_one();
+    }
+
+    /// All that waits, after at most so long.
+    #[must_use]
+    pub fn take(&self, at_most: Duration) -> Waiting {
+        let waiting = self.waiting();
+        let (mut waiting, _) = self
+            .0
+            .1
+            .wait_timeout_while(waiting, at_most, |waiting| waiting.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_over = waiting.is_over;
+        let taken = std::mem::take(&mut *waiting);
+        waiting.is_over = is_over;
+        taken
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        !self.is_over
+            && self.datagrams.is_empty()
+            && self.asks.is_empty()
+            && self.cuts.is_empty()
+            && self.forgotten.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_its_bound_datagrams_are_dropped_and_who_has_to_go_is_not() {
+        let queue = Queue::default();
+        let from = SocketAddr::from(([127, 0, 0, 1], 9));
+        for _ in 0..=DATAGRAMS_MAX {
+            queue.datagram(from, b"a");
+        }
+        queue.cut(GroupId::new([1; 16]), DeviceId::new([2; 16]));
+
+        let taken = queue.take(Duration::ZERO);
+
+        assert_eq!(taken.datagrams.len(), DATAGRAMS_MAX);
+        assert_eq!(taken.cuts.len(), 1);
+        assert!(queue.take(Duration::ZERO).is_empty());
+    }
+
+    #[test]
+    fn after_its_end_nothing_waits() {
+        let queue = Queue::default();
+        queue.end();
+
+        let ask = Ask::Watch {
+            group: GroupId::new([1; 16]),
+            device: DeviceId::new([2; 16]),
+            wants: Vec::new(),
+        };
+        assert!(!queue.ask(ask));
+        assert!(queue.take(Duration::from_secs(60)).is_over);
+    }
+}

@@ -1,0 +1,452 @@
+//! Calls in memory: what one device sends arrives at the others, and at nobody else.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
+
+mod kit;
+
+use kit::{Client, Lines, want};
+use proptest::prelude::*;
+use roost_sfu::{Asked, Certificate, ConnectError, Sfu, Told};
+use roost_wire::api::{MediaConnection, Sdp, Track, TrackKind};
+use roost_wire::{DeviceId, GroupId};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+const CALL: GroupId = GroupId::new([1; 16]);
+const OTHER: GroupId = GroupId::new([2; 16]);
+const STEP: Duration = Duration::from_millis(10);
+
+struct Member {
+    group: GroupId,
+    device: DeviceId,
+    lines: Lines,
+    client: Client,
+    connection: MediaConnection,
+}
+
+struct World {
+    now: Instant,
+    sfu: Sfu,
+    address: SocketAddr,
+    members: Vec<Member>,
+    tracks: Vec<Track>,
+    speaking: Vec<DeviceId>,
+}
+
+impl World {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "any instant will do to begin with"
+    )]
+    fn new() -> Self {
+        let (now, address) = (Instant::now(), SocketAddr::from(([10, 0, 0, 1], 3_478)));
+        Self {
+            now,
+            sfu: Sfu::new(Certificate::generate().unwrap(), vec![address], now),
+            address,
+            members: Vec::new(),
+            tracks: Vec::new(),
+            speaking: Vec::new(),
+        }
+    }
+
+    /// A device connects to a call; its number.
+    fn join(&mut self, group: GroupId) -> usize {
+        let number = self.members.len();
+        let place = u8::try_from(number + 1).unwrap();
+        let address = SocketAddr::from(([10, 0, 1, place], 5_000));
+        let mut client = Client::new(address, self.now);
+        let (lines, offer) = client.offer();
+        let asked = Asked {
+            group,
+            device: DeviceId::new([place; 16]),
+            offer,
+            sent: lines.sent(),
+            connection: None,
+        };
+        let connected = self.sfu.connect(&asked, &[place; 32], self.now).unwrap();
+        client.answered(&connected.answer);
+        self.members.push(Member {
+            group,
+            device: asked.device,
+            lines,
+            client,
+            connection: connected.connection,
+        });
+        self.run(100);
+        assert!(self.members[number].client.rtc.is_connected());
+        number
+    }
+
+    /// So many steps of time.
+    fn run(&mut self, steps: usize) {
+        for _ in 0..steps {
+            self.now += STEP;
+            for member in &mut self.members {
+                for bytes in member.client.turn(self.now) {
+                    self.sfu.receive(member.client.address, &bytes, self.now);
+                }
+            }
+            self.sfu.advance(self.now);
+            let datagrams: Vec<_> = self.sfu.take_datagrams().collect();
+            for datagram in datagrams {
+                for member in &mut self.members {
+                    if member.client.address == datagram.to {
+                        member.client.hear(self.address, &datagram.bytes, self.now);
+                    }
+                }
+            }
+            for told in self.sfu.take_told().collect::<Vec<_>>() {
+                match told {
+                    Told::Tracks { group, tracks } if group == CALL => {
+                        self.tracks = tracks.into_vec();
+                    }
+                    Told::Speaking { group, devices } if group == CALL => self.speaking = devices,
+                    Told::Tracks { .. } | Told::Speaking { .. } => {}
+                }
+            }
+        }
+    }
+
+    fn track(&self, member: usize, kind: TrackKind) -> Track {
+        let device = self.members[member].device;
+        let mut tracks = self.tracks.iter();
+        *tracks
+            .find(|it| it.device == device && it.kind == kind)
+            .unwrap()
+    }
+
+    /// One member wants to see and hear another.
+    fn watch(&mut self, member: usize, other: usize, height: u32) {
+        let voice = self.track(other, TrackKind::Audio).track;
+        let camera = self.track(other, TrackKind::Video).track;
+        let Member {
+            group,
+            device,
+            lines,
+            ..
+        } = &self.members[member];
+        let wants = [
+            want(lines.hears, voice, 1),
+            want(lines.sees, camera, height),
+        ];
+        self.sfu.watch(group, device, &wants, self.now);
+    }
+
+    fn say(&mut self, member: usize, payload: &[u8], level: i8) {
+        let (now, it) = (self.now, &mut self.members[member]);
+        it.client.say(it.lines.voice, payload, level, now);
+        self.run(2);
+    }
+
+    fn show(&mut self, member: usize, rid: &str, payload: &[u8], key: bool) {
+        let (now, it) = (self.now, &mut self.members[member]);
+        it.client.show(it.lines.camera, rid, payload, key, now);
+        self.run(2);
+    }
+
+    fn heard(&self, member: usize) -> Vec<Vec<u8>> {
+        let it = &self.members[member];
+        it.client.payloads(it.lines.hears)
+    }
+
+    fn seen(&self, member: usize) -> Vec<Vec<u8>> {
+        let it = &self.members[member];
+        it.client.payloads(it.lines.sees)
+    }
+}
+
+#[test]
+fn what_one_sends_arrives_byte_for_byte_at_the_other_and_at_nobody_else() {
+    let mut world = World::new();
+    let [ada, ben, idle] = [(); 3].map(|()| world.join(CALL));
+    let stranger = world.join(OTHER);
+    world.watch(ben, ada, 720);
+    world.run(5);
+    let sealed: Vec<Vec<u8>> = (0..40_u8).map(|n| vec![n; 100 + usize::from(n)]).collect();
+
+    for payload in &sealed {
+        world.say(ada, payload, -30);
+    }
+
+    assert_eq!(world.heard(ben), sealed);
+    for other in [ada, idle, stranger] {
+        assert!(world.members[other].client.came.is_empty(), "{other}");
+    }
+}
+
+#[test]
+fn who_is_in_another_call_cannot_watch() {
+    let mut world = World::new();
+    let ada = world.join(CALL);
+    let stranger = world.join(OTHER);
+
+    world.watch(stranger, ada, 720);
+    let device = world.members[stranger].device;
+    let wants = [want(
+        world.members[stranger].lines.hears,
+        world.track(ada, TrackKind::Audio).track,
+        1,
+    )];
+    world.sfu.watch(&CALL, &device, &wants, world.now);
+    for _ in 0..10 {
+        world.say(ada, b"secret", -30);
+    }
+
+    assert!(world.members[stranger].client.came.is_empty());
+}
+
+#[test]
+fn who_is_removed_gets_nothing_more_and_is_heard_no_more() {
+    let mut world = World::new();
+    let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+    world.watch(ben, ada, 720);
+    world.watch(ada, ben, 720);
+    world.run(5);
+    world.say(ada, b"before", -30);
+    assert_eq!(world.heard(ben), [b"before"]);
+    let device = world.members[ben].device;
+
+    world.sfu.disconnect(&CALL, &device);
+    for _ in 0..20 {
+        world.say(ada, b"after", -30);
+        world.say(ben, b"after", -30);
+    }
+
+    assert_eq!(world.heard(ben), [b"before"]);
+    assert!(world.heard(ada).is_empty());
+    assert_eq!(world.sfu.members(&CALL), 1);
+    assert!(world.tracks.iter().all(|track| track.device != device));
+}
+
+#[test]
+fn a_layer_is_chosen_by_the_height_that_is_wanted_and_begins_with_a_key_frame() {
+    let mut world = World::new();
+    let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+    // So that the layers are known.
+    for rid in ["l", "m", "h"] {
+        world.show(ada, rid, b"begin", true);
+    }
+    world.watch(ben, ada, 100);
+    world.run(5);
+    assert!(world.members[ada].client.asked.contains(&Some("l".into())));
+
+    world.show(ada, "l", b"no key", false);
+    world.show(ada, "h", b"not wanted", true);
+    world.show(ada, "l", b"small 1", true);
+    world.show(ada, "l", b"small 2", false);
+    assert_eq!(world.seen(ben), [b"small 1", b"small 2"]);
+    world.watch(ben, ada, 720);
+    world.run(5);
+    assert!(world.members[ada].client.asked.contains(&Some("h".into())));
+    world.show(ada, "h", b"large no", false);
+    world.show(ada, "l", b"small 3", false);
+    world.show(ada, "h", b"large 1", true);
+    world.show(ada, "l", b"small 4", false);
+
+    assert_eq!(
+        world.seen(ben),
+        [b"small 1", b"small 2", b"small 3", b"large 1"]
+    );
+    let sequences: Vec<_> = world.members[ben]
+        .client
+        .came
+        .iter()
+        .map(|it| it.sequence)
+        .collect();
+    assert!(
+        sequences.windows(2).all(|two| two[1] > two[0]),
+        "{sequences:?}"
+    );
+}
+
+#[test]
+fn a_receiver_that_lost_the_picture_makes_the_sender_begin_anew() {
+    let mut world = World::new();
+    let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+    world.show(ada, "l", b"begin", true);
+    world.watch(ben, ada, 720);
+    world.run(5);
+    world.show(ada, "l", b"picture", true);
+    world.run(50);
+    world.members[ada].client.asked.clear();
+
+    let it = &mut world.members[ben];
+    it.client.complain(it.lines.sees);
+    world.run(10);
+
+    assert_eq!(world.members[ada].client.asked, [Some("l".into())]);
+}
+
+#[test]
+fn a_height_of_nothing_pauses_and_what_is_not_named_is_not_carried() {
+    let mut world = World::new();
+    let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+    world.watch(ben, ada, 720);
+    world.run(5);
+    world.say(ada, b"one", -30);
+
+    let device = world.members[ben].device;
+    world.sfu.watch(&CALL, &device, &[], world.now);
+    world.say(ada, b"two", -30);
+    world.watch(ben, ada, 0);
+    world.say(ada, b"three", -30);
+
+    assert_eq!(world.heard(ben), [b"one".to_vec(), b"three".to_vec()]);
+}
+
+#[test]
+fn who_speaks_is_told() {
+    let mut world = World::new();
+    let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+
+    for _ in 0..20 {
+        world.say(ada, b"loud", -20);
+        world.say(ben, b"noise", -90);
+    }
+
+    assert_eq!(world.speaking, [world.members[ada].device]);
+    world.run(200);
+    assert!(world.speaking.is_empty());
+}
+
+#[test]
+fn a_device_has_one_connection_and_the_new_one_ends_the_last() {
+    let mut world = World::new();
+    let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+    let device = world.members[ben].device;
+    let mut again = Client::new(SocketAddr::from(([10, 0, 2, 2], 5_000)), world.now);
+    let (lines, offer) = again.offer();
+    let asked = Asked {
+        group: CALL,
+        device,
+        offer: offer.clone(),
+        sent: lines.sent(),
+        connection: None,
+    };
+
+    world.sfu.connect(&asked, &[77; 32], world.now).unwrap();
+    world.watch(ben, ada, 720);
+    world.say(ada, b"to the new one only", -30);
+
+    assert_eq!(world.sfu.members(&CALL), 2);
+    assert!(world.heard(ben).is_empty());
+    let gone = Asked {
+        connection: Some(world.members[ben].connection),
+        ..asked
+    };
+    let refused = world.sfu.connect(&gone, &[78; 32], world.now);
+    assert_eq!(refused.err(), Some(ConnectError::Gone));
+}
+
+#[test]
+fn a_call_has_room_for_so_many_and_no_more() {
+    let mut world = World::new();
+    let connect = |world: &mut World, number: u8| {
+        let mut client = Client::new(SocketAddr::from(([10, 0, 3, number], 5_000)), world.now);
+        let (lines, offer) = client.offer();
+        let asked = Asked {
+            group: CALL,
+            device: DeviceId::new([number; 16]),
+            offer,
+            sent: lines.sent(),
+            connection: None,
+        };
+        world.sfu.connect(&asked, &[number; 32], world.now)
+    };
+
+    for number in 0..25 {
+        connect(&mut world, number).unwrap();
+    }
+
+    assert_eq!(connect(&mut world, 25).err(), Some(ConnectError::Full));
+    connect(&mut world, 3).unwrap();
+}
+
+#[test]
+fn who_is_silent_is_gone_after_a_while() {
+    let mut world = World::new();
+    world.join(CALL);
+    world.members.clear();
+
+    world.run(2_200);
+
+    assert_eq!(world.sfu.members(&CALL), 0);
+    assert_eq!(world.sfu.deadline(), None);
+    assert!(world.tracks.is_empty());
+}
+
+#[test]
+fn an_offer_that_is_none_is_refused_and_changes_nothing() {
+    let mut world = World::new();
+    world.join(CALL);
+    for text in ["", "v=0", "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n"] {
+        let asked = Asked {
+            group: CALL,
+            device: DeviceId::new([9; 16]),
+            offer: Sdp::new(text.into()).unwrap(),
+            sent: Vec::new(),
+            connection: None,
+        };
+
+        let refused = world.sfu.connect(&asked, &[9; 32], world.now);
+
+        assert_eq!(refused.err(), Some(ConnectError::Offer));
+    }
+    assert_eq!(world.sfu.members(&CALL), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn garbage_in_a_call_panics_nobody_and_the_call_goes_on(
+        garbage in prop::collection::vec(
+            (prop::collection::vec(any::<u8>(), 0..200), any::<bool>(), 0..6_usize), 1..60)
+    ) {
+        let mut world = World::new();
+        let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+        world.watch(ben, ada, 720);
+        world.run(5);
+        for (mut bytes, inside, kind) in garbage {
+            // The kinds that reach the machine.
+            if let (Some(first), Some(wanted)) = (bytes.first_mut(), [22, 20, 128, 144, 200, 0].get(kind)) {
+                *first = *wanted;
+            }
+            let from = if inside {
+                world.members[ada].client.address
+            } else {
+                SocketAddr::from(([10, 9, 9, 9], 9))
+            };
+            world.sfu.receive(from, &bytes, world.now);
+        }
+        world.run(5);
+        world.say(ada, b"still here", -30);
+        prop_assert_eq!(world.heard(ben), vec![b"still here".to_vec()]);
+    }
+
+    #[test]
+    fn no_offer_panics(lines in prop::collection::vec("[ -~]{0,60}", 0..20)) {
+        let mut world = World::new();
+        let mut client = Client::new(SocketAddr::from(([10, 0, 3, 1], 5_000)), world.now);
+        let good = client.offer().1;
+        let text: Vec<&str> = good.as_str().lines().collect();
+        let mut mixed: Vec<String> = text.iter().map(|line| (*line).to_owned()).collect();
+        for (number, line) in lines.iter().enumerate() {
+            let place = (number * 37) % mixed.len();
+            mixed[place] = format!("{}{line}", mixed[place].chars().take(number).collect::<String>());
+        }
+        let asked = Asked {
+            group: CALL,
+            device: DeviceId::new([9; 16]),
+            offer: Sdp::new(mixed.join("\r\n")).unwrap(),
+            sent: Vec::new(),
+            connection: None,
+        };
+        let _ = world.sfu.connect(&asked, &[9; 32], world.now);
+        world.run(3);
+    }
+}
