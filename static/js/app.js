@@ -95,6 +95,7 @@ function show([fragments, lists, wishes]) {
   settle();
   call.drawn();
   for (const [name, value] of wishes) acts[name]?.(value);
+  call.raise();
   for (const button of document.querySelectorAll('[data-local=share][hidden]')) {
     /** @type {HTMLElement} */ (button).hidden = !navigator.share;
   }

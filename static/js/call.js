@@ -83,6 +83,14 @@ export function drawn() {
   if (app) app.inert = !!document.querySelector('.call:not(.small)');
 }
 
+/** Who calls is in front of a dialog that is open, which would keep every finger from the answer. */
+export function raise() {
+  const ring = /** @type {HTMLDialogElement | null} */ (byId('ring'));
+  if (!ring || ring.matches(':modal') || !document.querySelector('#panel:modal')) return;
+  ring.close();
+  ring.showModal();
+}
+
 /** @param {string} kind @param {string} id */
 export async function choose(kind, id) {
   if (kind === 'relay') return setRelayOnly(id === 'true');

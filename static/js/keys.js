@@ -26,7 +26,7 @@ function act(event, target) {
   if (event.altKey && key.toLowerCase() === 'c') return toCall();
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   if (target.closest('.call')) return inCall(key);
-  if (key === 'Escape' && !document.querySelector('dialog[open]')) return back(target);
+  if (key === 'Escape' && !document.querySelector('#panel[open]')) return back(target);
   if (target.closest('#find')) return inFind(key);
   if (target.closest('#rows')) return along(key, target, '#rows .row') || false;
   if (target.closest('#emoji')) return inGrid(key, target);
@@ -54,7 +54,7 @@ function inCall(key) {
 }
 
 function find() {
-  if (document.querySelector('dialog[open]')) return false;
+  if (document.querySelector('#panel[open]')) return false;
   if (byId('find')?.offsetParent === null) location.hash = '#/';
   setTimeout(() => byId('find')?.focus());
   return true;

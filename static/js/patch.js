@@ -79,7 +79,7 @@ function parse(html) {
 function morph(old, now) {
   if (old.isEqualNode(now)) return;
   const [was, is] = [/** @type {Element} */ (old), /** @type {Element} */ (now)];
-  if (old.nodeName !== now.nodeName || was.id !== is.id) return void was.replaceWith(now);
+  if (old.nodeName !== now.nodeName || was.id !== is.id || does(was) !== does(is)) return replace(was, is);
   if (old.nodeType !== Node.ELEMENT_NODE) {
     old.nodeValue = now.nodeValue;
     return;
@@ -90,6 +90,23 @@ function morph(old, now) {
   for (const { name, value } of is.attributes) if (was.getAttribute(name) !== value) was.setAttribute(name, value);
   if (lit) was.classList.add('found');
   if (!stays && was.nodeName !== 'TEXTAREA') morphChildren(was, is);
+}
+
+/**
+ * Who presses a button means what it said when they aimed: one that does something else, or does it
+ * to somebody else, is another button.
+ *
+ * @param {Element} element
+ */
+function does(element) {
+  return element instanceof HTMLButtonElement ? JSON.stringify({ ...element.dataset }) : '';
+}
+
+/** @param {Element} was @param {Element} is */
+function replace(was, is) {
+  const isSameAct = was === document.activeElement && was instanceof HTMLElement && was.dataset.action === /** @type {HTMLElement} */ (is).dataset?.action;
+  was.replaceWith(is);
+  if (isSameAct) /** @type {HTMLElement} */ (is).focus({ preventScroll: true });
 }
 
 /** @param {Element} element @param {ParentNode & Node} wanted */

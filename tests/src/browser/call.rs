@@ -80,10 +80,10 @@ impl Person {
     /// Calls the person of the open conversation.
     ///
     /// # Errors
-    /// If there is no such button.
+    /// If there is no such button, or it cannot be pressed.
     pub async fn calls(&self, video: bool) -> Result<()> {
-        self.presses(&format!("[data-action='call-start'][data-video='{video}']"))
-            .await
+        let button = format!("[data-action='call-start'][data-video='{video}']:not([disabled])");
+        self.presses(&button).await
     }
 
     /// Answers who calls.

@@ -8,7 +8,7 @@ use super::{App, Turn};
 use crate::event::{CallEvent, Devices, Media};
 use crate::patch::{Act, CallAct};
 use crate::present::{self, Findings};
-use crate::view::{Device, html};
+use crate::view::{CallButtons, Device, html};
 use roost_client::Command;
 use roost_client::call::{CallEnd, CallStage, CallView, MediaSignal, RingId};
 use roost_client::view::{Connection, ConversationKind, ConversationView};
@@ -86,11 +86,16 @@ impl App {
     }
 
     /// Whether the person of this conversation can be called now.
-    pub(super) fn can_call(&self, open: &ConversationView) -> bool {
-        matches!(open.kind, ConversationKind::Direct(_))
-            && open.state.can_write()
-            && self.core.connection() == Connection::Online
-            && self.core.current_call().is_none_or(|call| is_over(&call))
+    pub(super) fn call_buttons(&self, open: &ConversationView) -> CallButtons {
+        if !matches!(open.kind, ConversationKind::Direct(_)) || !open.state.can_write() {
+            return CallButtons::Absent;
+        }
+        let is_free = self.core.current_call().is_none_or(|call| is_over(&call));
+        if is_free && self.core.connection() == Connection::Online {
+            CallButtons::Ready
+        } else {
+            CallButtons::Idle
+        }
     }
 
     /// The tab that rings: one that is looked at, if there is one.

@@ -111,7 +111,12 @@ impl App {
         );
         tab.shown.fragment(
             "talk-header",
-            html(&present::header(open, &members, names, self.can_call(open))),
+            html(&present::header(
+                open,
+                &members,
+                names,
+                self.call_buttons(open),
+            )),
             &[],
         );
         tab.shown.fragment(

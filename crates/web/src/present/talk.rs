@@ -4,8 +4,8 @@ use super::rows::{face, state_words};
 use super::{Names, listed};
 use crate::rich::{self, RichText};
 use crate::view::{
-    CallSign, Composer, Face, Line, Local, Mark, Message, QuoteLine, Reaction, Size, TalkHeader,
-    Zone, hue,
+    CallButtons, CallSign, Composer, Face, Line, Local, Mark, Message, QuoteLine, Reaction, Size,
+    TalkHeader, Zone, hue,
 };
 use roost_client::content::CallLine;
 use roost_client::view::{
@@ -43,7 +43,7 @@ pub fn header(
     conversation: &ConversationView,
     members: &[MemberView],
     names: &Names,
-    can_call: bool,
+    calls: CallButtons,
 ) -> TalkHeader {
     let subtitle = match (state_words(conversation.state), &conversation.kind) {
         (Some(words), _) => words.to_owned(),
@@ -69,7 +69,7 @@ pub fn header(
         face: face(conversation, Size::Small),
         title: conversation.title.clone(),
         subtitle,
-        can_call,
+        calls,
     }
 }
 

@@ -29,7 +29,9 @@ pub use panel::{
 };
 pub use person::Person;
 pub use row::{NoRows, Row};
-pub use screen::{Invited, JoinStatus, LOST, MainScreen, Rest, StartScreen, Talk, TalkHeader};
+pub use screen::{
+    CallButtons, Invited, JoinStatus, LOST, MainScreen, Rest, StartScreen, Talk, TalkHeader,
+};
 pub use thread::{CallSign, Line, Mark, Message, QuoteLine, Reaction};
 pub use when::{Local, Zone};
 

@@ -55,8 +55,28 @@ pub struct TalkHeader {
     pub face: Face,
     pub title: String,
     pub subtitle: String,
-    /// With buttons that call.
-    pub can_call: bool,
+    pub calls: CallButtons,
+}
+
+/// The buttons that call. They keep their place while nobody can be called, so that nothing moves
+/// under a finger when a call comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallButtons {
+    Absent,
+    Idle,
+    Ready,
+}
+
+impl CallButtons {
+    #[must_use]
+    pub const fn are_shown(self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
+    #[must_use]
+    pub const fn can_be_pressed(self) -> bool {
+        matches!(self, Self::Ready)
+    }
 }
 
 impl Samples for StartScreen {
@@ -139,14 +159,19 @@ impl Samples for Talk {
 impl Samples for TalkHeader {
     fn samples() -> Vec<Self> {
         [
-            ("Sunday hikers", "Mira, Tomás, Ada and you"),
-            (HOSTILE, HOSTILE),
+            (
+                "Sunday hikers",
+                "Mira, Tomás, Ada and you",
+                CallButtons::Absent,
+            ),
+            (HOSTILE, HOSTILE, CallButtons::Ready),
+            ("Mira", "Just the two of you", CallButtons::Idle),
         ]
-        .map(|(title, subtitle)| Self {
+        .map(|(title, subtitle, calls)| Self {
             face: Face::of(title, title.as_bytes(), Size::Small),
             title: title.to_owned(),
             subtitle: subtitle.to_owned(),
-            can_call: true,
+            calls,
         })
         .into()
     }
