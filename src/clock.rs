@@ -1,7 +1,7 @@
 //! The only reader of the system's time. Everything else is told what time it is.
 
 use roost_wire::Seconds;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A point in time: milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,4 +52,14 @@ pub fn now() -> Moment {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Moment(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The system's steady clock, for what must not jump.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this file is where the clock is read"
+)]
+pub fn steady() -> Instant {
+    Instant::now()
 }

@@ -8,7 +8,7 @@ use crate::job;
 use crate::service::agenda::Agenda;
 use crate::service::error::StoreError;
 use crate::service::{
-    Accounts, Devices, Groups, House, Identity, Inboxes, Invites, KeyPackages, RelayPasses,
+    Accounts, Devices, Groups, House, Identity, Inboxes, Invites, KeyPackages, Media, RelayPasses,
     Sessions, Settings,
 };
 use roost_store::Store;
@@ -41,6 +41,7 @@ impl App {
             key_packages: KeyPackages::new(house.clone()),
             groups: Groups::new(house.clone(), inboxes.clone()),
             relay_passes: RelayPasses::new(house.clone()),
+            media: Media::default(),
             inboxes,
             hub: Hub::default(),
             rates: Rates::default(),

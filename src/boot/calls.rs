@@ -1,7 +1,10 @@
 //! The relay for calls, as the configuration and the machine's addresses have it.
 
 use crate::config::Calls;
-use crate::relay::{Bound, Reach, RelayError, Settings};
+use crate::entropy::SystemDice;
+use crate::http::App;
+use crate::relay::{Bound, Reach, Relay, RelayError, Settings, Surroundings};
+use crate::service::Media;
 use crate::telemetry::log::{self, LogSafe};
 use crate::tls::names;
 use roost_turn::Network;
@@ -68,6 +71,23 @@ pub fn bind(calls: &Calls, place: Place<'_>) -> Result<Relaying, CallsError> {
     }?;
     let urls = urls(calls, place, !settings.listen.is_empty());
     Ok(Relaying { bound, urls })
+}
+
+/// Starts the relay, and lets the server's devices connect to what forwards group calls.
+///
+/// # Errors
+/// The system's.
+pub fn start(bound: Bound, app: &App) -> Result<Relay, RelayError> {
+    let hub = app.clone();
+    let surroundings = Surroundings {
+        dice: Box::new(SystemDice),
+        tell: Box::new(move |told| hub.deliver(vec![Media::delivery(told)])),
+    };
+    let relay = bound.start(&app.house.identity.relay_secret, surroundings)?;
+    if let Some(queue) = relay.forwarder() {
+        app.media.begin(queue);
+    }
+    Ok(relay)
 }
 
 fn urls(calls: &Calls, place: Place<'_>, has_port: bool) -> Vec<String> {

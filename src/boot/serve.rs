@@ -56,7 +56,7 @@ async fn run(config: Config) -> Result<()> {
     let Opened { app, store } = boot::open_folder(&config.data, settings).await?;
     folder::note_origin(&config.data, &origin)?;
     // It serves until this function ends.
-    let relay = bound.map(|bound| bound.start(&app.house.identity.relay_secret));
+    let relay = bound.map(|bound| calls::start(bound, &app));
     let relay = relay.transpose()?;
     let tls = certificate(&config)?.map(Arc::new);
     let control = control::listen(&config.data).context("cannot open the control socket")?;

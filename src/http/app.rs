@@ -5,7 +5,7 @@ use crate::fanout::Hub;
 use crate::http::guard::rate::Rates;
 use crate::service::agenda::Agenda;
 use crate::service::{
-    Accounts, Devices, Groups, House, Inboxes, Invites, KeyPackages, RelayPasses, Sessions,
+    Accounts, Devices, Groups, House, Inboxes, Invites, KeyPackages, Media, RelayPasses, Sessions,
 };
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ pub struct Parts {
     pub inboxes: Inboxes,
     pub groups: Groups,
     pub relay_passes: RelayPasses,
+    pub media: Media,
     pub hub: Hub,
 
     pub rates: Rates,
@@ -47,8 +48,13 @@ impl App {
     /// Hands over what a service wants told.
     pub fn deliver(&self, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
-            if let Delivery::Disconnect { device } = &delivery {
-                self.sessions.end(device);
+            match &delivery {
+                Delivery::Disconnect { device } => {
+                    self.sessions.end(device);
+                    self.media.forget(*device);
+                }
+                Delivery::Leave { group, device, .. } => self.media.cut(*group, *device),
+                Delivery::Entry { .. } | Delivery::Passing { .. } | Delivery::Inbox { .. } => {}
             }
             self.hub.deliver(delivery);
         }

@@ -220,6 +220,11 @@ impl Connection {
                     }
                 }
                 Output::Signal { group, sealed } => self.signal(group, sealed, now).await,
+                Output::Watch { group, wants } => {
+                    if self.may(Kind::Request, now) {
+                        self.app.media.watch(&self.caller, group, wants);
+                    }
+                }
                 Output::Close => {
                     self.end();
                     self.outgoing.push_back(Outgoing::Close);

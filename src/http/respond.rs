@@ -1,6 +1,7 @@
 //! Service errors as answers: one exhaustive match per error. Internals never leave here.
 
 use crate::http::extract::Response;
+use crate::service::MediaError;
 use crate::service::error::{DirectoryError, GroupError, StoreError, Trouble};
 use crate::telemetry::log;
 use minicbor::Encode;
@@ -163,6 +164,28 @@ impl From<GroupError> for Refusal {
                 "A message before this one was refused; follow the group, then send both again.",
             ),
             GroupError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<MediaError> for Refusal {
+    fn from(error: MediaError) -> Self {
+        match error {
+            MediaError::None => Self::not_found(),
+            MediaError::Group(error) => error.into(),
+            MediaError::Busy => Self(ApiError::too_many(
+                "The server forwards as much as it can; try again in a moment.",
+                1,
+            )),
+            MediaError::Full => refusal(
+                ErrorCode::Refused,
+                "The call is full; ask somebody to leave it, or listen in later.",
+            ),
+            MediaError::Offer => refusal(
+                ErrorCode::Refused,
+                "The server cannot use this offer: sound and pictures only, by Opus and VP8.",
+            ),
+            MediaError::Gone => refusal(ErrorCode::Gone, "That connection is over; connect anew."),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod crowd;
 mod door;
+mod forward;
 mod outbox;
 mod ports;
 mod socket;
@@ -14,11 +15,14 @@ mod token;
 mod worker;
 
 pub use door::Door;
+pub use forward::{Surroundings, Tell};
 pub use ports::Reach;
 
 use crowd::Crowd;
+use forward::Forwarder;
 use mio::{Poll, Waker};
 use ports::Ports;
+use roost_sfu::Queue;
 use roost_turn::{Limits, Network, PeerPolicy, Secret, Server};
 use socket::Udp;
 use std::io;
@@ -89,6 +93,8 @@ pub struct Relay {
     threads: Vec<JoinHandle<()>>,
     ways: Vec<(SyncSender<Arrival>, Arc<Waker>)>,
     crowd: Crowd,
+    /// What forwards group calls takes from here; none without a UDP port.
+    queue: Option<Queue>,
 }
 
 impl Bound {
@@ -107,17 +113,19 @@ impl Bound {
         })
     }
 
-    /// Starts the workers.
+    /// Starts the workers, and what forwards group calls.
     ///
     /// # Errors
     /// The system's.
-    pub fn start(self, secret: &[u8; 32]) -> Result<Relay, RelayError> {
+    pub fn start(self, secret: &[u8; 32], surroundings: Surroundings) -> Result<Relay, RelayError> {
         let mut relay = Relay {
             stop: Arc::default(),
             threads: Vec::new(),
             ways: Vec::new(),
             crowd: Crowd::default(),
+            queue: None,
         };
+        relay.start_forwarder(&self.settings, self.listeners.first(), surroundings)?;
         let count = u16::try_from(self.listeners.len()).unwrap_or(WORKERS_MAX);
         for (number, listeners) in (0..count).zip(self.listeners) {
             relay.start_worker(&self.settings, secret, listeners, (number, count))?;
@@ -131,6 +139,33 @@ impl Relay {
     #[must_use]
     pub fn door(&self) -> Door {
         Door::new(self.crowd.clone(), self.ways.clone())
+    }
+
+    /// The way to what forwards group calls.
+    #[must_use]
+    pub fn forwarder(&self) -> Option<Queue> {
+        self.queue.clone()
+    }
+
+    fn start_forwarder(
+        &mut self,
+        settings: &Settings,
+        listeners: Option<&Listeners>,
+        surroundings: Surroundings,
+    ) -> io::Result<()> {
+        let sockets = listeners.into_iter().flat_map(|it| &it.udp).map(Udp::twin);
+        let sockets: Vec<_> = sockets.collect::<io::Result<_>>()?;
+        if sockets.is_empty() {
+            return Ok(());
+        }
+        let reach = settings.reach.iter().map(|reach| reach.external);
+        let listen: Vec<_> = sockets.iter().map(Udp::address).collect();
+        let addresses = forward::addresses(&listen, reach, &settings.own);
+        let queue = Queue::default();
+        let thread = Forwarder::start(queue.clone(), sockets, addresses, surroundings)?;
+        self.threads.push(thread);
+        self.queue = Some(queue);
+        Ok(())
     }
 
     fn start_worker(
@@ -154,6 +189,7 @@ impl Relay {
             tcp: listeners.tcp,
             arrivals,
             crowd: self.crowd.clone(),
+            forwarder: self.queue.clone(),
         };
         let worker = Worker::new(poll, machine(settings, secret, share.1), doors, ports)?;
         let stop = self.stop.clone();
@@ -169,6 +205,9 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        if let Some(queue) = &self.queue {
+            queue.end();
+        }
         for (_, waker) in &self.ways {
             // One that cannot be woken stops at its next tick.
             let _ = waker.wake();

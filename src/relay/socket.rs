@@ -46,6 +46,21 @@ impl Udp {
         self.address
     }
 
+    /// Another handle on the same socket, to send by.
+    ///
+    /// # Errors
+    /// The system's.
+    #[cfg(unix)]
+    pub fn twin(&self) -> io::Result<Self> {
+        use std::os::fd::AsFd;
+        let socket = std::net::UdpSocket::from(self.socket.as_fd().try_clone_to_owned()?);
+        Ok(Self {
+            state: UdpSocketState::new((&socket).into())?,
+            address: self.address,
+            socket: UdpSocket::from_std(socket),
+        })
+    }
+
     /// # Errors
     /// The system's.
     pub fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

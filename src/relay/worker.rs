@@ -13,6 +13,7 @@ use super::token::Source;
 use crate::clock;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
+use roost_sfu::{Queue, door};
 use roost_turn::stream::{Next, next};
 use roost_turn::{Client, FromClient, FromPeer, Moment, Server, Transport};
 use std::collections::VecDeque;
@@ -35,6 +36,8 @@ pub struct Doors {
     /// Connections that others accepted.
     pub arrivals: Receiver<Arrival>,
     pub crowd: Crowd,
+    /// Where what is of group calls goes.
+    pub forwarder: Option<Queue>,
 }
 
 pub struct Worker {
@@ -44,6 +47,7 @@ pub struct Worker {
     doors: Vec<TcpListener>,
     arrivals: Receiver<Arrival>,
     crowd: Crowd,
+    forwarder: Option<Queue>,
     ports: Ports,
     streams: Streams,
     inbox: Inbox,
@@ -81,6 +85,7 @@ impl Worker {
             doors: tcp,
             arrivals: doors.arrivals,
             crowd: doors.crowd,
+            forwarder: doors.forwarder,
             ports,
             inbox: Inbox::new(),
             heard: Vec::new(),
@@ -166,6 +171,12 @@ impl Worker {
             return false;
         };
         for (address, packet) in self.inbox.datagrams(filled) {
+            if let Some(queue) = &self.forwarder
+                && door::is_ours(packet)
+            {
+                queue.datagram(address, packet);
+                continue;
+            }
             let client = Client {
                 transport: Transport::Udp,
                 address,

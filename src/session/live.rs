@@ -81,6 +81,10 @@ impl Live {
                 }
             }
             ClientFrame::Ping => send(&ServerFrame::Pong, out),
+            ClientFrame::Watch { group, wants } => {
+                let wants = wants.into_vec();
+                out.push(Output::Watch { group, wants });
+            }
         }
     }
 

@@ -9,7 +9,7 @@ mod greeting;
 mod live;
 
 use bytes::Bytes;
-use roost_wire::api::Acknowledge;
+use roost_wire::api::{Acknowledge, Want};
 use roost_wire::{Blob, GroupId, InboxSeq, Seq, limit};
 
 pub use greeting::Greeting;
@@ -39,6 +39,10 @@ pub enum Output {
     Signal {
         group: GroupId,
         sealed: Blob<{ limit::EPHEMERAL_BYTES }>,
+    },
+    Watch {
+        group: GroupId,
+        wants: Vec<Want>,
     },
     Close,
 }

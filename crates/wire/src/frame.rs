@@ -3,10 +3,11 @@
 //! The cursor is the resume token; credit is the backpressure: the server sends at most as many
 //! events as it was given credit for, and closes a socket that cannot keep up.
 
-use crate::api::Accepted;
+use crate::api::{Accepted, Tracks, Want};
 use crate::log::{InboxItem, LogEntry};
 use crate::{
-    ApiError, Blob, GroupId, InboxSeq, Incarnation, List, Seconds, Seq, StateCounter, limit,
+    ApiError, Blob, DeviceId, GroupId, InboxSeq, Incarnation, List, Seconds, Seq, StateCounter,
+    limit,
 };
 use minicbor::{Decode, Encode};
 
@@ -80,6 +81,15 @@ pub enum ClientFrame {
     /// pings, and a dead connection looks the same to it as a quiet one.
     #[n(6)]
     Ping,
+    /// What the device's connection to a call is to carry, on which m-line; takes the place of all
+    /// said before. M-lines that are not named carry nothing.
+    #[n(7)]
+    Watch {
+        #[n(0)]
+        group: GroupId,
+        #[n(1)]
+        wants: List<Want, { limit::CALL_SLOTS }>,
+    },
 }
 
 /// From the server.
@@ -168,6 +178,23 @@ pub enum ServerFrame {
         group: GroupId,
         #[n(1)]
         call: Option<GroupId>,
+    },
+    /// All that is sent into a call, whenever that changes.
+    #[n(12)]
+    Tracks {
+        #[n(0)]
+        group: GroupId,
+        #[n(1)]
+        tracks: Tracks,
+    },
+    /// Whose sound is heard in a call, the loudest first, whenever that changes: at most
+    /// [`limit::SPEAKING_PER_SECOND`] times a second.
+    #[n(13)]
+    Speaking {
+        #[n(0)]
+        group: GroupId,
+        #[n(1)]
+        devices: List<DeviceId, { limit::CALL_SPEAKERS }>,
     },
 }
 

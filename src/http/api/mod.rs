@@ -20,6 +20,8 @@ mod invite_withdraw;
 mod key_package_claim;
 mod key_package_put;
 mod log_fetch;
+mod media_connect;
+mod media_disconnect;
 mod membership_list;
 mod message_submit;
 mod people_list;
@@ -72,6 +74,7 @@ pub fn body_bytes_max(method: Method, path: &str) -> usize {
         (Put, ["v1", "key-packages"]) => {
             (limit::KEY_PACKAGES_KEPT + 1) * limit::KEY_PACKAGE_BYTES + SMALL_BYTES
         }
+        (Post, ["v1", "calls", _, "media"]) => limit::MEDIA_BODY_BYTES,
         (Post, ["v1", "acks"]) => 64 * limit::GROUPS_PER_DEVICE,
         (Post, _) => SMALL_BYTES,
         (Get | Delete | Put, _) => 0,
@@ -122,6 +125,12 @@ async fn route(call: &Incoming<'_>, method: Method, parts: &[&str]) -> Reply<Res
         (Get, ["inbox"]) => Response::of(inbox_fetch::get(call).await),
         (Post, ["acks"]) => Response::of(acknowledge::post(call).await),
         (Post, ["groups"]) => Response::of(Box::pin(group_found::post(call)).await),
+        (Post, ["calls", id, "media"]) => {
+            Response::of(media_connect::post(call, path_part(id)?).await)
+        }
+        (Delete, ["calls", id, "media"]) => {
+            Response::of(media_disconnect::delete(call, path_part(id)?))
+        }
         (method, ["groups", id, rest @ ..]) => return in_group(call, method, id, rest).await,
         _ => return Err(Refusal::not_found()),
     })

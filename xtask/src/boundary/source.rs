@@ -46,7 +46,7 @@ const CRATE_ARROWS: &[(&str, &[&str])] = &[
     ("roost_store", &["service", "job", "command"]),
     ("roost_mls", &["service"]),
     ("roost_turn", &["config", "https", "relay", "service"]),
-    ("roost_sfu", &["relay"]),
+    ("roost_sfu", &["relay", "service"]),
     ("roost_client", &[]),
 ];
 

@@ -273,8 +273,9 @@ impl Core {
                 self.on_socket_closed(turn);
             }
             ServerFrame::Gone { group } => self.on_follow_refused(&group),
-            ServerFrame::Pong => {}
             ServerFrame::CallOn { group, call } => self.on_call_on(group, call, turn),
+            // What is sent into a call concerns the shell that plays it.
+            ServerFrame::Pong | ServerFrame::Tracks { .. } | ServerFrame::Speaking { .. } => {}
         }
     }
 

@@ -811,7 +811,7 @@ impl Relay {
                 self.signals.push((from, frame.clone()));
                 self.pass_on(from, &frame);
             }
-            ClientFrame::Credit { .. } => {}
+            ClientFrame::Credit { .. } | ClientFrame::Watch { .. } => {}
             ClientFrame::Ping => self.sockets.get_mut(&from).unwrap().push(ServerFrame::Pong),
             ClientFrame::Follow { cursor } => {
                 self.halted.remove(&from);
