@@ -45,6 +45,7 @@ const acts = {
   newest: () => talk.toEnd(),
   focus: (id) => byId(id)?.focus(),
   call: call.act,
+  room: call.actInRoom,
   reveal: (id) => { const element = byId(id); if (element) element.hidden = false; },
 };
 

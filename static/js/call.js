@@ -1,6 +1,6 @@
 /**
- * The page's side of a call between two: media, levels, how the connection is. What there is to
- * see comes from the worker, which is told all that the page knows.
+ * The page's side of calls, and of one between two: media, levels, how the connection is. What there
+ * is to see comes from the worker, which is told all that the page knows.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import { Levels } from './levels.js';
 import { byId } from './patch.js';
 import { Peer } from './peer.js';
 import { ring } from './ring.js';
+import { Room } from './room.js';
 import { Watch } from './quality.js';
 
 /** @typedef {import('./devices.js').Kind} Kind */
@@ -23,14 +24,15 @@ const RELAY_ONLY = 'roost-relay-only';
 
 /** @type {(action: string, fields?: Fields) => void} */ let tell = () => {};
 /** @type {Call | undefined} */ let call;
+/** @type {Room | undefined} */ let room;
 
 /** @param {typeof tell} send */
 export function start(send) {
   tell = send;
   setInterval(clock, SECOND_MS);
-  window.addEventListener('pagehide', () => call?.leave());
-  window.addEventListener('online', () => call?.networkChanged());
-  navigator.mediaDevices?.addEventListener?.('devicechange', () => call && devices());
+  window.addEventListener('pagehide', () => (call ?? room)?.leave());
+  window.addEventListener('online', () => (call ?? room)?.networkChanged());
+  navigator.mediaDevices?.addEventListener?.('devicechange', () => (call ?? room) && devices());
 }
 
 /** What the worker asks for. @type {Record<string, (...values: any[]) => void>} */
@@ -53,8 +55,8 @@ const asked = {
   /** Whoever leads now knows of no call in this tab. */
   drop: () => {
     doctor.stop();
-    call?.leave();
-    call = undefined;
+    (call ?? room)?.leave();
+    [call, room] = [undefined, undefined];
   },
   spare: doctor.stop,
   ring,
@@ -65,18 +67,44 @@ export function act([name, ...values]) {
   asked[name]?.(...values);
 }
 
+/** What the worker asks for in a group call. @type {Record<string, (...values: any[]) => void>} */
+const askedInRoom = {
+  open: (video) => {
+    room?.close();
+    room = new Room(video, tell);
+  },
+  connect: (servers) => room?.connect(servers.map(server)),
+  again: () => room?.again(),
+  answer: (sdp) => room?.answer(sdp),
+  refused: () => room?.refused(),
+  keys: (epoch, keys) => room?.keys(epoch, keys),
+  tracks: (tracks) => room?.tracks(tracks),
+  close: () => {
+    room?.close();
+    room = undefined;
+  },
+};
+
+/** @param {[string, ...any[]]} wish */
+export function actInRoom([name, ...values]) {
+  askedInRoom[name]?.(...values);
+}
+
+/** For tests and for whoever wants to know. */
+export const counts = () => room?.counts();
+
 /** What buttons do that the page does by itself. @type {Record<string, (button: HTMLElement) => void>} */
 export const local = {
-  'call-mic': () => call?.toggle('mic'),
-  'call-camera': () => call?.toggle('camera'),
-  'call-screen': () => call?.toggle('screen'),
+  'call-mic': () => (call ?? room)?.toggle('mic'),
+  'call-camera': () => (call ?? room)?.toggle('camera'),
+  'call-screen': () => (call ?? room)?.toggle('screen'),
   'call-float': () => call?.float(),
   'call-devices': () => devices(true),
 };
 
 /** Elements were drawn anew, perhaps. */
 export function drawn() {
-  call?.show();
+  (call ?? room)?.show();
   clock();
   const app = byId('app-main');
   // What is behind a call is not to be reached by the keyboard.
@@ -94,10 +122,11 @@ export function raise() {
 /** @param {string} kind @param {string} id */
 export async function choose(kind, id) {
   if (kind === 'relay') return setRelayOnly(id === 'true');
-  if (kind === 'speaker' || !call) {
+  const on = call ?? room;
+  if (kind === 'speaker' || !on) {
     remember(kind, id);
-    call?.speakThrough();
-  } else await call.devices.choose(/** @type {Kind} */ (kind), id);
+    on?.speakThrough();
+  } else await on.devices.choose(/** @type {Kind} */ (kind), id);
   devices();
 }
 

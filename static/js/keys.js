@@ -45,11 +45,11 @@ function toCall() {
 
 /** @param {string} key */
 function inCall(key) {
-  const buttons = /** @type {Record<string, string>} */ ({ m: 'call-mic', v: 'call-camera', s: 'call-screen' });
-  const button = /** @type {HTMLElement | null} */ (buttons[key] ? document.querySelector(`.call [data-local=${buttons[key]}]`) : null);
+  const buttons = /** @type {Record<string, string>} */ ({ m: '[data-local=call-mic]', v: '[data-local=call-camera]', s: '[data-local=call-screen]', h: '[data-action=room-hand]' });
+  const button = /** @type {HTMLElement | null} */ (buttons[key] ? document.querySelector(`.call ${buttons[key]}`) : null);
   button?.click();
   if (key !== 'Escape') return !!button;
-  tell('call-small', [['small', 'true']]);
+  tell(document.querySelector('.call.room') ? 'room-small' : 'call-small', [['small', 'true']]);
   return true;
 }
 

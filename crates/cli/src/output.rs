@@ -286,6 +286,7 @@ fn call_object(call: &CallLine) -> Value {
         CallOutcome::Declined => ("declined", None),
         CallOutcome::Busy => ("busy", None),
         CallOutcome::Failed => ("failed", None),
+        CallOutcome::Begun => ("begun", None),
     };
     json!({ "video": call.video, "outcome": outcome, "seconds": seconds })
 }

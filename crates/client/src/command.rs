@@ -3,6 +3,8 @@
 
 use crate::call::{MediaSignal, RingId};
 use crate::content::MessageId;
+use crate::room::MediaOffer;
+use roost_wire::api::Want;
 use roost_wire::{AccountId, DeviceId, GroupId, Seq};
 
 /// A wish. Those that change a group or send something are stored at once and carried out when the
@@ -177,6 +179,12 @@ pub enum Command {
     /// What the page shows of itself to the others (muted, hand raised, …): its own bits, passed on
     /// as they are.
     SetRoomFlags(u32),
+    /// What the page's connection offers to the server that forwards the call's media. Answered by
+    /// `Notice::MediaAnswer`, `Notice::MediaLost` or `Notice::MediaRefused`.
+    ConnectMedia(MediaOffer),
+    /// What the page's places for other people's media are to carry; takes the place of all said
+    /// before.
+    WatchTracks(Vec<Want>),
     /// The page lost the counters of its frames, as after a reload of its worker: its frames need
     /// fresh keys. Answered by `Notice::RoomKeys`.
     RenewRoomSession,

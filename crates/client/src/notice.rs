@@ -3,6 +3,7 @@
 use crate::call::{MediaSignal, RingId};
 use crate::content::MessageId;
 use crate::repair::Trouble;
+use roost_wire::api::Sdp;
 use roost_wire::{AccountId, DeviceId, GroupId, Seconds};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,14 @@ pub enum Notice {
     RoomChanged,
     /// Read `Core::room_keys` again.
     RoomKeys,
+    /// The server's answer to the page's last offer.
+    MediaAnswer(Sdp),
+    /// The server may have forgotten the page's connection: offer again on it.
+    MediaDoubtful,
+    /// The server has no connection of this device to the call's media: make a new one.
+    MediaLost,
+    /// The server forwards nothing; the reason is a sentence for the person.
+    MediaRefused(String),
     /// No answer came from the server; the core tries again while `Connect` holds.
     Unreachable,
     /// Everything that can be done now is done, or the server is not reachable (after `SyncOnce`).

@@ -6,13 +6,14 @@
 
 use crate::app::{App, Arrival, Out, Turn};
 use crate::event::{Event, Fields};
-use crate::patch::{Act, CallAct, Patch};
+use crate::patch::{Act, CallAct, FrameKeys, Patch, RoomAct};
 use js_sys::{Array, BigInt, JsString, Uint8Array};
 use roost_client::call::MediaSignal;
+use roost_client::room::{RoomTrack, SenderKeys};
 use roost_client::{
     CallId, Command, Core, Effect, HttpReply, Input, Moment, Row, Table, Unreachable, Write,
 };
-use roost_wire::api::RelayPass;
+use roost_wire::api::{RelayPass, TrackKind};
 use roost_wire::{GroupId, Seconds};
 use wasm_bindgen::prelude::*;
 
@@ -319,6 +320,7 @@ fn write_act(act: &Act) -> JsValue {
         Act::Reveal(id) => ("reveal", (*id).into()),
         Act::Focus(id) => ("focus", (*id).into()),
         Act::Call(act) => ("call", write_call(act)),
+        Act::Room(act) => ("room", write_room(act)),
     };
     Array::of2(&name.into(), &value).into()
 }
@@ -355,6 +357,62 @@ fn write_call(act: &CallAct) -> JsValue {
         CallAct::Ring(tone) => vec!["ring".into(), (*tone).into()],
     };
     parts.into_iter().collect::<Array>().into()
+}
+
+fn write_room(act: &RoomAct) -> JsValue {
+    let parts: Vec<JsValue> = match act {
+        RoomAct::Open { video } => vec!["open".into(), (*video).into()],
+        RoomAct::Connect { servers } => vec![
+            "connect".into(),
+            servers.iter().map(write_servers).collect::<Array>().into(),
+        ],
+        RoomAct::Again => vec!["again".into()],
+        RoomAct::Answer(sdp) => vec!["answer".into(), sdp.as_str().into()],
+        RoomAct::Refused => vec!["refused".into()],
+        RoomAct::Keys(FrameKeys(keys)) => vec![
+            "keys".into(),
+            BigInt::from(keys.epoch).into(),
+            keys.senders
+                .iter()
+                .flat_map(write_keys)
+                .collect::<Array>()
+                .into(),
+        ],
+        RoomAct::Tracks(tracks) => vec![
+            "tracks".into(),
+            tracks.iter().map(write_track).collect::<Array>().into(),
+        ],
+        RoomAct::Close => vec!["close".into()],
+    };
+    parts.into_iter().collect::<Array>().into()
+}
+
+/// `[kid, key, salt, mine]` for each of a sender's tracks.
+fn write_keys(sender: &SenderKeys) -> impl Iterator<Item = JsValue> + '_ {
+    sender.keys.iter().map(|key| {
+        Array::of4(
+            &BigInt::from(key.kid).into(),
+            &bytes(key.key()),
+            &bytes(key.salt()),
+            &sender.is_me.into(),
+        )
+        .into()
+    })
+}
+
+/// `[id, leaf, kind]`; the id as text, which the page passes back.
+fn write_track(track: &RoomTrack) -> JsValue {
+    let kind = match track.kind {
+        TrackKind::Audio => "mic",
+        TrackKind::Video => "camera",
+        TrackKind::Screen => "screen",
+    };
+    Array::of3(
+        &track.id.get().to_string().into(),
+        &track.leaf.into(),
+        &kind.into(),
+    )
+    .into()
 }
 
 /// `[urls, username, credential]`.

@@ -3,11 +3,12 @@
 //! Owns the comparison with what the page shows already. Knows ids and markup, not their meaning.
 
 use roost_client::call::{MediaSignal, RingId};
-use roost_wire::api::RelayPass;
+use roost_client::room::{RoomKeys, RoomTrack};
+use roost_wire::api::{RelayPass, Sdp};
 use std::collections::BTreeMap;
 
 /// One thing for the page to do that is not markup.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     Title(String),
     /// One pane on a phone: the conversation and not the list.
@@ -37,6 +38,7 @@ pub enum Act {
     /// Let this have the keyboard.
     Focus(&'static str),
     Call(CallAct),
+    Room(RoomAct),
 }
 
 /// What the page does for a call.
@@ -74,6 +76,44 @@ pub enum CallAct {
     Ring(&'static str),
 }
 
+/// What the page does for a group call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RoomAct {
+    /// Microphone on, the camera if wanted.
+    Open {
+        video: bool,
+    },
+    /// Make a new connection to the server, and offer on it.
+    Connect {
+        servers: Option<RelayPass>,
+    },
+    /// Offer again on the connection there is.
+    Again,
+    Answer(Sdp),
+    /// The server does not take the last offer.
+    Refused,
+    Keys(FrameKeys),
+    Tracks(Vec<RoomTrack>),
+    Close,
+}
+
+/// Keys of frames, which do not print.
+#[derive(Clone)]
+pub struct FrameKeys(pub RoomKeys);
+
+impl std::fmt::Debug for FrameKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FrameKeys")
+    }
+}
+
+/// No two are taken for the same: each is passed on.
+impl PartialEq for FrameKeys {
+    fn eq(&self, _: &Self) -> bool {
+        false
+    }
+}
+
 /// New order of a list and the markup of its children that are new or changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListPatch {
@@ -81,7 +121,7 @@ pub struct ListPatch {
     pub changed: Vec<(String, String)>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Patch {
     /// Element id and what is inside it now; in order, since one may hold the next.
     pub fragments: Vec<(&'static str, String)>,

@@ -8,6 +8,7 @@
 pub mod call;
 pub mod media;
 pub mod person;
+mod room;
 pub mod station;
 
 pub use media::{Colour, Media};

@@ -485,7 +485,12 @@ impl Person {
     }
 
     /// Looks again and again until the script finds something.
-    async fn look_for(&self, what: &str, script: &str, arguments: &[Value]) -> Result<Value> {
+    pub(super) async fn look_for(
+        &self,
+        what: &str,
+        script: &str,
+        arguments: &[Value],
+    ) -> Result<Value> {
         self.look_until(what, script, arguments, |found| !found.is_null())
             .await
     }

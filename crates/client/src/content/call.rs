@@ -10,7 +10,7 @@ const CALL: &str = "application/vnd.roost.call+cbor";
 /// Encoded length at most: an id, a flag and two small numbers.
 const LINE_BYTES: usize = 64;
 
-/// A call that is over. Who called is whoever sent the message: nobody can write down a call of
+/// A call between two that is over, or one of a group that began. Who called is whoever sent the message: nobody can write down a call of
 /// somebody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -40,6 +40,9 @@ pub enum CallOutcome {
     Busy,
     #[n(4)]
     Failed,
+    /// A group call, which others may join: written when it begins.
+    #[n(5)]
+    Begun,
 }
 
 impl CallLine {
@@ -68,6 +71,7 @@ impl CallLine {
             CallOutcome::Missed | CallOutcome::Busy => missed.to_owned(),
             CallOutcome::Declined => format!("{call}, declined"),
             CallOutcome::Failed => format!("{call}, failed"),
+            CallOutcome::Begun => "Started a call".to_owned(),
         }
     }
 

@@ -175,7 +175,7 @@ impl Core {
         }
     }
 
-    fn write_line(&mut self, group: &GroupId, line: CallLine, turn: &mut Turn<'_>) {
+    pub(super) fn write_line(&mut self, group: &GroupId, line: CallLine, turn: &mut Turn<'_>) {
         let can_write = self
             .conversations
             .get(group)

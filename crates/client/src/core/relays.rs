@@ -71,7 +71,8 @@ impl Core {
 
     fn is_in_call(&self) -> bool {
         let call = self.current_call();
-        call.is_some_and(|call| !matches!(call.stage, CallStage::Ended { .. }))
+        let is_on = call.is_some_and(|call| !matches!(call.stage, CallStage::Ended { .. }));
+        is_on || self.room.is_some()
     }
 
     fn is_ending(&self, pass: &RelayPass, turn: &Turn<'_>) -> bool {

@@ -274,8 +274,11 @@ impl Core {
             }
             ServerFrame::Gone { group } => self.on_follow_refused(&group),
             ServerFrame::CallOn { group, call } => self.on_call_on(group, call, turn),
-            // What is sent into a call concerns the shell that plays it.
-            ServerFrame::Pong | ServerFrame::Tracks { .. } | ServerFrame::Speaking { .. } => {}
+            ServerFrame::Tracks { group, tracks } => self.on_tracks(&group, tracks, turn),
+            ServerFrame::Speaking { group, devices } => {
+                self.on_speaking(&group, devices.into_vec(), turn);
+            }
+            ServerFrame::Pong => {}
         }
     }
 

@@ -80,6 +80,8 @@ impl Core {
                 self.wait_for_call(conversation, call, turn);
             }
             Command::SetRoomFlags(flags) => self.set_room_flags(flags),
+            Command::ConnectMedia(offer) => self.connect_media(offer),
+            Command::WatchTracks(wants) => self.watch_tracks(wants),
             Command::RenewRoomSession => self.renew_room_session(turn),
             Command::Connect => self.connect(Wanted::Live, turn),
             Command::Disconnect => self.disconnect(turn),

@@ -9,7 +9,8 @@ pub(crate) mod signal;
 pub(crate) use keys::frame_keys;
 pub use keys::{FrameKey, RoomKeys, SenderKeys, Track};
 
-use roost_wire::{AccountId, DeviceId, DisplayName, GroupId};
+use roost_wire::api::{Sdp, Sent, TrackId, TrackKind};
+use roost_wire::{AccountId, DeviceId, DisplayName, GroupId, List, limit};
 
 /// A group call this device takes part in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,28 @@ pub struct RoomView {
     pub epoch: u64,
     /// By leaf: exactly those whose devices hold this epoch's keys.
     pub members: Vec<RoomMember>,
+    /// What they send, by the server's word.
+    pub tracks: Vec<RoomTrack>,
+    /// Leaves of those whose sound is heard, the loudest first, by the server's word.
+    pub speaking: Vec<u32>,
+}
+
+/// Something that a member of the call sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomTrack {
+    pub id: TrackId,
+    /// The sender's.
+    pub leaf: u32,
+    pub kind: TrackKind,
+}
+
+/// What the page's connection to the server offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaOffer {
+    pub sdp: Sdp,
+    pub sent: List<Sent, { limit::DEVICE_TRACKS }>,
+    /// The connection has not been negotiated before.
+    pub is_new: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

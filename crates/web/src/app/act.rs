@@ -72,6 +72,7 @@ impl App {
             }
             Event::Dismiss => self.notes.clear(),
             Event::Call(event) => self.on_call_event(tab, event, turn),
+            Event::Room(event) => self.on_room_event(tab, event, turn),
             Event::Examine => self.examine(tab, turn),
             Event::Found { name, result } => self.note_finding(tab, name, result),
         }
@@ -263,6 +264,7 @@ impl App {
             | PanelName::React(_)
             | PanelName::Emoji
             | PanelName::ConfirmRemove(_)
+            | PanelName::ConfirmHush(_)
             | PanelName::ConfirmLeave
             | PanelName::Devices => {}
             PanelName::Doctor => self.examine(tab, turn),

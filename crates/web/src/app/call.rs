@@ -9,9 +9,9 @@ use crate::event::{CallEvent, Devices, Media};
 use crate::patch::{Act, CallAct};
 use crate::present::{self, Findings};
 use crate::view::{CallButtons, Device, html};
-use roost_client::Command;
 use roost_client::call::{CallEnd, CallStage, CallView, MediaSignal, RingId};
 use roost_client::view::{Connection, ConversationKind, ConversationView};
+use roost_client::{Command, Moment};
 
 const OFFLINE: &str = "There is no connection to the server. Try again when there is one.";
 
@@ -32,6 +32,8 @@ impl App {
                 }
             }
             CallEvent::Accept { call, video } => {
+                // One call at a time.
+                self.command(tab, Command::LeaveCall, turn);
                 if self.command(tab, Command::AcceptCall { call, video }, turn) {
                     self.hold(tab, video);
                 }
@@ -85,16 +87,19 @@ impl App {
         }
     }
 
-    /// Whether the person of this conversation can be called now.
+    /// Whether the people of this conversation can be called now, and what that takes.
     pub(super) fn call_buttons(&self, open: &ConversationView) -> CallButtons {
-        if !matches!(open.kind, ConversationKind::Direct(_)) || !open.state.can_write() {
-            return CallButtons::Absent;
-        }
-        let is_free = self.core.current_call().is_none_or(|call| is_over(&call));
-        if is_free && self.core.connection() == Connection::Online {
-            CallButtons::Ready
-        } else {
-            CallButtons::Idle
+        let start = match open.kind {
+            ConversationKind::Direct(_) => "call-start",
+            ConversationKind::Group => "room-enter",
+        };
+        let is_talking = self.core.current_call().is_some_and(|call| !is_over(&call));
+        let is_free = !is_talking && !self.is_in_room();
+        CallButtons {
+            are_shown: open.state.can_write(),
+            can_be_pressed: is_free && self.core.connection() == Connection::Online,
+            start,
+            is_on: start == "room-enter" && self.core.call_on(&open.id).is_some(),
         }
     }
 
@@ -105,34 +110,45 @@ impl App {
         loud.map(|(id, _)| id.clone())
     }
 
-    /// What a tab shows of a call. One of them is loud.
-    pub(super) fn draw_call(&self, tab: &mut Tab, is_loud: bool) {
+    /// What a tab shows of calls. One of them is loud.
+    pub(super) fn draw_call(&self, tab: &mut Tab, now: Moment, is_loud: bool) {
         let view = self.core.current_call();
-        let mut markup = String::new();
-        let mut tone = "";
-        let mut said = String::new();
         self.settle_held(tab, view.as_ref());
-        match (&view, tab.held.clone()) {
-            (Some(view), Some(held)) if held.call == view.call => {
-                let name = self.caller_name(view);
-                markup = html(&present::call(view, &name, &held.media, held.is_small));
-                if view.stage == CallStage::Ringing {
-                    tone = "out";
-                }
-                self.draw_connection(tab, view);
+        let held = tab.held.clone();
+        let own = view.as_ref().zip(held);
+        let own = own.filter(|(view, held)| held.call == view.call);
+        let mut tone = "";
+        if let Some((view, held)) = own {
+            let name = self.caller_name(view);
+            let screen = present::call(view, &name, &held.media, held.is_small);
+            tab.shown.fragment("call", html(&screen), &[]);
+            if view.stage == CallStage::Ringing {
+                tone = "out";
             }
-            (Some(view), None) if rings(view) && !self.is_held(view.call) => {
-                let name = self.caller_name(view);
-                markup = html(&present::ring(view, &name));
-                tone = if is_loud { "in" } else { "" };
-                said = format!("{name} calls. Alt and C go to the call.");
-            }
-            (_, _) => {}
+            self.draw_connection(tab, view);
+        } else if !self.draw_room(tab, now) {
+            tab.shown.fragment("call", String::new(), &[]);
         }
-        tab.shown.act_once("call-said", Act::Say(said));
-        tab.shown.fragment("call", markup, &[]);
+        if self.draw_ring(tab, view.as_ref()) && is_loud {
+            tone = "in";
+        }
         tab.shown
             .act_once("call-tone", Act::Call(CallAct::Ring(tone)));
+    }
+
+    /// Whether somebody calls, and nobody has answered here.
+    fn draw_ring(&self, tab: &mut Tab, view: Option<&CallView>) -> bool {
+        let view = view.filter(|view| rings(view) && !self.is_held(view.call));
+        let (mut markup, mut said) = (String::new(), String::new());
+        if let Some(view) = view.filter(|_| tab.held.is_none()) {
+            let name = self.caller_name(view);
+            markup = html(&present::ring(view, &name));
+            said = format!("{name} calls. Alt and C go to the call.");
+        }
+        let is_ringing = !markup.is_empty();
+        tab.shown.act_once("call-said", Act::Say(said));
+        tab.shown.fragment("ring-place", markup, &[]);
+        is_ringing
     }
 
     /// Who calls, for the title of every tab.
@@ -274,7 +290,7 @@ fn rings(view: &CallView) -> bool {
     !view.outgoing && view.stage == CallStage::Ringing
 }
 
-const fn is_over(view: &CallView) -> bool {
+pub(super) const fn is_over(view: &CallView) -> bool {
     matches!(view.stage, CallStage::Ended { .. })
 }
 

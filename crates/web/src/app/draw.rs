@@ -14,7 +14,7 @@ use roost_client::{CUT_LINK, Moment};
 use roost_wire::GroupId;
 use roost_wire::link::InviteLink;
 
-const IN_MAIN: [&str; 11] = [
+const IN_MAIN: [&str; 13] = [
     "banner",
     "rows",
     "talk",
@@ -26,6 +26,8 @@ const IN_MAIN: [&str; 11] = [
     "panel-body",
     "panel-status",
     "call",
+    "ring-place",
+    "room-tiles",
 ];
 const IN_TALK: [&str; 5] = [
     "talk-header",
@@ -47,7 +49,7 @@ impl App {
             (None, Place::Home) => draw_start(tab),
             (Some(me), Place::Home) => {
                 self.draw_main(tab, &me, now);
-                self.draw_call(tab, is_loud);
+                self.draw_call(tab, now, is_loud);
                 self.draw_examination(tab);
             }
         }
@@ -195,6 +197,7 @@ impl App {
             }
             PanelName::Rename => html(&present::rename(open?)),
             PanelName::ConfirmRemove(account) => html(&present::confirm_remove(&account, names)),
+            PanelName::ConfirmHush(account) => html(&present::confirm_hush(&account, names)),
             PanelName::ConfirmLeave => html(&present::confirm_leave()),
             PanelName::Devices => html(&present::devices(&tab.devices)),
             PanelName::Doctor => {

@@ -7,12 +7,14 @@ mod act;
 mod call;
 mod draw;
 mod memo;
+mod room;
 mod tab;
 
+pub use room::flag;
 pub use tab::Arrival;
 
 use crate::event::{Event, PanelName};
-use crate::patch::{Act, CallAct, Patch};
+use crate::patch::{Act, CallAct, Patch, RoomAct};
 use crate::view::{InviteState, Zone};
 use roost_client::view::ConversationKind;
 use roost_client::{Command, Core, Dice, Effect, Input, Moment, Notice, Step, Write};
@@ -95,6 +97,7 @@ impl App {
 
     pub fn detach(&mut self, tab: &str, turn: &mut Turn<'_>) {
         self.let_go(tab, turn);
+        self.let_go_of_room(tab, turn);
         self.tabs.remove(tab);
     }
 
@@ -195,6 +198,11 @@ impl App {
             }
             Notice::PeopleChanged => self.refresh_safety(),
             Notice::CallSignal { call, signal } => self.pass_on(call, &signal),
+            Notice::RoomKeys => self.on_room_keys(),
+            Notice::MediaLost => self.on_media_lost(),
+            Notice::MediaDoubtful => self.room_act(RoomAct::Again),
+            Notice::MediaAnswer(answer) => self.room_act(RoomAct::Answer(answer)),
+            Notice::MediaRefused(reason) => self.on_media_refused(&reason),
             Notice::Unreachable => self.on_unreachable(),
             Notice::Queued { .. }
             | Notice::Stored { .. }
@@ -207,7 +215,6 @@ impl App {
             | Notice::DeviceRevoked(_)
             | Notice::ConnectionChanged
             | Notice::RoomChanged
-            | Notice::RoomKeys
             | Notice::Repairing { .. }
             | Notice::Settled => {}
         }

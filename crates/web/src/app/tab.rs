@@ -2,6 +2,7 @@
 
 use super::call::Held;
 use super::memo::Memo;
+use super::room::HeldRoom;
 use crate::event::{Devices, PanelName};
 use crate::patch::{Act, Shown};
 use crate::present::Findings;
@@ -56,6 +57,8 @@ pub struct Tab {
     pub is_opening: bool,
     /// The call whose microphone and connection this tab's page has.
     pub held: Option<Held>,
+    /// The group call of which the same holds.
+    pub room: Option<HeldRoom>,
     pub devices: Devices,
     /// Whether calls can work from here, as far as the page has looked.
     pub findings: Option<Findings>,
@@ -90,6 +93,7 @@ impl Tab {
             is_joining: false,
             is_opening: false,
             held: None,
+            room: None,
             devices: Devices::default(),
             findings: None,
             is_examining: false,

@@ -140,7 +140,7 @@ fn bounded<const MAX: usize>(text: &str) -> Option<BoundedText<MAX>> {
     BoundedText::new(text.to_owned()).ok()
 }
 
-fn media<'a>(text: impl Fn(&str) -> &'a str) -> Option<Media> {
+pub(super) fn media<'a>(text: impl Fn(&str) -> &'a str) -> Option<Media> {
     let is = |name: &str| text(name) == "true";
     let says = |word: &str| text("quality").split(' ').any(|said| said == word);
     Some(Media {

@@ -4,8 +4,10 @@
 //! message from the page is text to be checked here.
 
 mod call;
+mod room;
 
 pub use call::{CallEvent, Devices, Media};
+pub use room::{RoomEvent, RoomLayout};
 
 use roost_client::content::MessageId;
 use roost_wire::{AccountId, GroupId};
@@ -60,6 +62,7 @@ pub enum Event {
     Connect,
     Dismiss,
     Call(CallEvent),
+    Room(RoomEvent),
     /// Look whether calls can work from here.
     Examine,
     /// What the page found of it.
@@ -84,6 +87,8 @@ pub enum PanelName {
     Emoji,
     ConfirmRemove(AccountId),
     ConfirmLeave,
+    /// Out of the call, not of the conversation.
+    ConfirmHush(AccountId),
     /// Microphones, cameras and loudspeakers.
     Devices,
     /// Whether calls can work from here.
@@ -97,6 +102,7 @@ impl Event {
         match self {
             Self::Watch { .. } | Self::Route(_) | Self::Found { .. } => false,
             Self::Call(event) => event.is_of_person(),
+            Self::Room(event) => event.is_of_person(),
             _ => true,
         }
     }
@@ -151,6 +157,7 @@ impl Event {
                 "emoji" => PanelName::Emoji,
                 "confirm-remove" => PanelName::ConfirmRemove(account()?),
                 "confirm-leave" => PanelName::ConfirmLeave,
+                "confirm-hush" => PanelName::ConfirmHush(account()?),
                 "devices" => PanelName::Devices,
                 "doctor" => PanelName::Doctor,
                 _ => return None,
@@ -176,7 +183,10 @@ impl Event {
                 name: text("name"),
                 result: text("result"),
             },
-            _ => Self::Call(CallEvent::parse(action, fields)?),
+            _ => {
+                let call = CallEvent::parse(action, fields).map(Self::Call);
+                call.or_else(|| RoomEvent::parse(action, fields).map(Self::Room))?
+            }
         })
     }
 }

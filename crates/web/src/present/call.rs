@@ -116,16 +116,20 @@ fn warning(view: &CallView) -> Option<String> {
 }
 
 fn complaints(view: &CallView, name: &str, media: &Media) -> Vec<String> {
+    let devices = device_complaints(&format!("{name} cannot hear you"), media);
+    warning(view).into_iter().chain(devices).collect()
+}
+
+/// What is missing here, and what to do. `unheard` says who cannot hear.
+pub(super) fn device_complaints(unheard: &str, media: &Media) -> Vec<String> {
     let mic = match media.mic {
-        Device::Refused => Some(format!(
-            "{name} cannot hear you: the browser may not use the microphone. Allow it beside the address, then press the microphone."
-        )),
-        Device::Absent => Some(format!(
-            "{name} cannot hear you: there is no microphone. Connect one, then press the microphone."
-        )),
-        Device::Busy => Some(format!(
-            "{name} cannot hear you: another program has the microphone. Close it, then press the microphone."
-        )),
+        Device::Refused => Some(
+            "the browser may not use the microphone. Allow it beside the address, then press the microphone.",
+        ),
+        Device::Absent => Some("there is no microphone. Connect one, then press the microphone."),
+        Device::Busy => {
+            Some("another program has the microphone. Close it, then press the microphone.")
+        }
         Device::Off | Device::Waiting | Device::On => None,
     };
     let camera = match media.camera {
@@ -141,10 +145,7 @@ fn complaints(view: &CallView, name: &str, media: &Media) -> Vec<String> {
         Device::Refused | Device::Busy => Some("The screen could not be shared."),
         Device::Off | Device::Waiting | Device::On => None,
     };
-    let devices = [camera, screen].into_iter().flatten().map(str::to_owned);
-    warning(view)
-        .into_iter()
-        .chain(mic)
-        .chain(devices)
-        .collect()
+    let mic = mic.map(|reason| format!("{unheard}: {reason}"));
+    let others = [camera, screen].into_iter().flatten().map(str::to_owned);
+    mic.into_iter().chain(others).collect()
 }

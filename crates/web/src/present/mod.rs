@@ -5,15 +5,17 @@
 mod call;
 mod doctor;
 mod panel;
+mod room;
 mod rows;
 mod talk;
 
 pub use call::{call, devices, ring};
 pub use doctor::{Findings, doctor};
 pub use panel::{
-    INVITE_DAYS, INVITE_USES, about, confirm_leave, confirm_remove, details, emoji, invite, menu,
-    pick, rename,
+    INVITE_DAYS, INVITE_USES, about, confirm_hush, confirm_leave, confirm_remove, details, emoji,
+    invite, menu, pick, rename,
 };
+pub use room::{Room, room, tiles};
 pub use rows::{rows, title};
 pub use talk::{Context, Entry, composer, header, key, lines, reply_quote, show};
 

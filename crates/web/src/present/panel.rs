@@ -178,6 +178,20 @@ pub fn confirm_remove(account: &AccountId, names: &Names) -> ConfirmPanel {
 }
 
 #[must_use]
+pub fn confirm_hush(account: &AccountId, names: &Names) -> ConfirmPanel {
+    ConfirmPanel {
+        title: "Remove from the call?",
+        text: format!(
+            "{} will hear and see nothing more of this call. In the conversation they stay, and may come back into the call.",
+            names.of(account)
+        ),
+        action: "room-remove",
+        account: Some(account.to_string()),
+        button: "Remove",
+    }
+}
+
+#[must_use]
 pub fn confirm_leave() -> ConfirmPanel {
     ConfirmPanel {
         title: "Leave the group?",

@@ -9,6 +9,7 @@ mod emoji;
 mod face;
 mod panel;
 mod person;
+mod room;
 mod row;
 mod screen;
 mod thread;
@@ -28,6 +29,7 @@ pub use panel::{
     EmojiPanel, Finding, Health, InvitePanel, InviteState, MenuPanel, PickPanel, RenamePanel,
 };
 pub use person::Person;
+pub use room::{RoomScreen, Tile};
 pub use row::{NoRows, Row};
 pub use screen::{
     CallButtons, Invited, JoinStatus, LOST, MainScreen, Rest, StartScreen, Talk, TalkHeader,

@@ -61,22 +61,13 @@ pub struct TalkHeader {
 /// The buttons that call. They keep their place while nobody can be called, so that nothing moves
 /// under a finger when a call comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallButtons {
-    Absent,
-    Idle,
-    Ready,
-}
-
-impl CallButtons {
-    #[must_use]
-    pub const fn are_shown(self) -> bool {
-        !matches!(self, Self::Absent)
-    }
-
-    #[must_use]
-    pub const fn can_be_pressed(self) -> bool {
-        matches!(self, Self::Ready)
-    }
+pub struct CallButtons {
+    pub are_shown: bool,
+    pub can_be_pressed: bool,
+    /// The action that begins a call.
+    pub start: &'static str,
+    /// There is a call to join.
+    pub is_on: bool,
 }
 
 impl Samples for StartScreen {
@@ -159,19 +150,20 @@ impl Samples for Talk {
 impl Samples for TalkHeader {
     fn samples() -> Vec<Self> {
         [
-            (
-                "Sunday hikers",
-                "Mira, Tomás, Ada and you",
-                CallButtons::Absent,
-            ),
-            (HOSTILE, HOSTILE, CallButtons::Ready),
-            ("Mira", "Just the two of you", CallButtons::Idle),
+            ("Sunday hikers", "Mira, Tomás, Ada and you", true, true),
+            (HOSTILE, HOSTILE, false, true),
+            ("Mira", "Just the two of you", true, false),
         ]
-        .map(|(title, subtitle, calls)| Self {
+        .map(|(title, subtitle, can_be_pressed, is_on)| Self {
             face: Face::of(title, title.as_bytes(), Size::Small),
             title: title.to_owned(),
             subtitle: subtitle.to_owned(),
-            calls,
+            calls: CallButtons {
+                are_shown: true,
+                can_be_pressed,
+                start: "room-enter",
+                is_on,
+            },
         })
         .into()
     }

@@ -4,6 +4,8 @@
 //! and a device of the conversation vouches for its state. Builds in memory only.
 
 use super::{Phase, Room, RoomCall};
+use crate::call::RingId;
+use crate::content::{CallLine, CallOutcome};
 use crate::core::Core;
 use crate::core::net::Call;
 use crate::core::turn::Turn;
@@ -78,7 +80,10 @@ impl Core {
         let call = opened.call;
         room.call = Some(call);
         match (opened.founded, opened.info) {
-            (Some(accepted), _) if own == Some(call) => self.go_live(accepted.seq, turn),
+            (Some(accepted), _) if own == Some(call) => {
+                self.go_live(accepted.seq, turn);
+                self.write_beginning(conversation, call, turn);
+            }
             (_, Some(info)) => {
                 if let Some(own) = own {
                     room.mls.delete(&own);
@@ -87,6 +92,16 @@ impl Core {
             }
             (_, None) => self.look_again(Some(Trouble::BadAnswer), turn),
         }
+    }
+
+    /// Those who are not there read that there is a call, or was.
+    fn write_beginning(&mut self, conversation: &GroupId, call: GroupId, turn: &mut Turn<'_>) {
+        let line = CallLine {
+            ring: RingId::new(*call.as_bytes()),
+            video: false,
+            outcome: CallOutcome::Begun,
+        };
+        self.write_line(conversation, line, turn);
     }
 
     /// Builds the external commit, if the call is one to be believed.
@@ -172,6 +187,7 @@ impl Core {
         self.hear_self();
         turn.notify(Notice::RoomChanged);
         turn.notify(Notice::RoomKeys);
+        turn.notify(Notice::MediaLost);
     }
 
     pub(super) fn on_opening_refused(

@@ -67,6 +67,7 @@ impl Core {
             seat.heard = turn.now;
         }
         room.beat_at = Moment::default();
+        room.doubt_media(turn);
         let seq = room.cursor;
         let cursor = Cursor { group, seq };
         crate::core::socket::send(&ClientFrame::Follow { cursor }, turn);

@@ -9,6 +9,7 @@ mod enter;
 mod guest;
 mod leave;
 mod log;
+mod media;
 mod roster;
 
 use super::Core;
@@ -43,6 +44,8 @@ pub(super) enum RoomCall {
     Verdict(Seq),
     Tree,
     Claim(AccountId),
+    /// With the number of the offer.
+    Media(u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +106,7 @@ pub(super) struct Room {
     invited: Option<guest::Invited>,
     /// Whom the person here lets in, and their key packages once they are there.
     admitting: BTreeMap<AccountId, Option<Vec<ClaimedKeyPackage>>>,
+    media: media::Media,
 }
 
 struct RoomCommit {
@@ -166,6 +170,8 @@ impl Core {
             },
             epoch: room.epoch(),
             members: members.collect(),
+            tracks: room.room_tracks(),
+            speaking: room.speaking(),
         })
     }
 
@@ -275,6 +281,7 @@ impl Core {
                 self.pump_guests(turn);
                 self.pump_roster(turn);
                 self.pump_announcement(turn);
+                self.pump_media(turn);
             }
             Phase::Leaving { since } => {
                 self.follow_room(turn);
@@ -367,6 +374,10 @@ impl Core {
                 let claimed = api::ClaimKeyPackages::reply(body).ok()?;
                 self.on_guest_claimed(group, account, claimed, turn);
             }
+            RoomCall::Media(number) => {
+                let connected = api::ConnectMedia::reply(body).ok()?;
+                self.on_media_connected(group, number, connected, turn);
+            }
         }
         Some(())
     }
@@ -397,6 +408,7 @@ impl Core {
             RoomCall::Claim(account) => {
                 self.on_guest_refused(group, account, Some(error), turn);
             }
+            RoomCall::Media(number) => self.on_media_refused(group, number, error, turn),
         }
     }
 
@@ -465,6 +477,7 @@ impl Room {
             is_guest: false,
             invited: None,
             admitting: BTreeMap::new(),
+            media: media::Media::default(),
         }
     }
 

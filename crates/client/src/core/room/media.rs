@@ -1,0 +1,186 @@
+//! The media of a call, as far as the core has to do with it: the page's offers go to what forwards
+//! them, its answers come back, and who sends what is read against the roster.
+//!
+//! Owns the number of the device's connection. Never sees media.
+
+use super::{Phase, Room, RoomCall};
+use crate::core::Core;
+use crate::core::net::Call;
+use crate::core::socket::send;
+use crate::core::turn::Turn;
+use crate::notice::Notice;
+use crate::room::{MediaOffer, RoomTrack};
+use roost_wire::api::{ConnectMedia, MediaConnected, MediaConnection, Track, Tracks, Want};
+use roost_wire::frame::ClientFrame;
+use roost_wire::{ApiError, DeviceId, ErrorCode, GroupId, List, limit};
+
+/// What is known of the media of a call.
+#[derive(Default)]
+pub(super) struct Media {
+    /// The last offer's.
+    number: u32,
+    /// Waits for its answer.
+    offer: Option<MediaOffer>,
+    connection: Option<MediaConnection>,
+    tracks: Vec<Track>,
+    speaking: Vec<DeviceId>,
+    wants: List<Want, { limit::CALL_SLOTS }>,
+    /// The server does not know what is wanted.
+    is_unsaid: bool,
+}
+
+impl Core {
+    pub(in crate::core) fn connect_media(&mut self, offer: MediaOffer) {
+        let live = |room: &&mut Room| room.phase == Phase::Live;
+        // Once it is in the call, the page is told to connect anyway.
+        let Some(room) = self.room.as_mut().filter(live) else {
+            return;
+        };
+        let media = &mut room.media;
+        media.number = media.number.saturating_add(1);
+        if offer.is_new {
+            media.connection = None;
+        }
+        media.offer = Some(offer);
+    }
+
+    pub(in crate::core) fn watch_tracks(&mut self, wants: Vec<Want>) {
+        if let Some(room) = self.room.as_mut() {
+            room.media.wants = List::capped(wants);
+            room.media.is_unsaid = true;
+        }
+    }
+
+    pub(super) fn pump_media(&mut self, turn: &mut Turn<'_>) {
+        let Some((group, room)) = self.room.as_mut().and_then(|room| Some((room.call?, room)))
+        else {
+            return;
+        };
+        let media = &mut room.media;
+        if media.is_unsaid && room.followed && media.connection.is_some() {
+            media.is_unsaid = false;
+            let wants = media.wants.clone();
+            send(&ClientFrame::Watch { group, wants }, turn);
+        }
+        let Some(offer) = media.offer.clone() else {
+            return;
+        };
+        let call = Call::Room(group, RoomCall::Media(media.number));
+        let request = ConnectMedia {
+            group,
+            offer: offer.sdp,
+            sent: offer.sent,
+            connection: media.connection,
+        };
+        self.call(call, &request, turn);
+    }
+
+    pub(super) fn on_media_connected(
+        &mut self,
+        call: &GroupId,
+        number: u32,
+        connected: MediaConnected,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(media) = self.media_in(call, number) else {
+            return;
+        };
+        media.offer = None;
+        media.connection = Some(connected.connection);
+        media.is_unsaid = true;
+        turn.notify(Notice::MediaAnswer(connected.answer));
+        self.on_tracks(call, connected.tracks, turn);
+    }
+
+    pub(super) fn on_media_refused(
+        &mut self,
+        call: &GroupId,
+        number: u32,
+        error: &ApiError,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(media) = self.media_in(call, number) else {
+            return;
+        };
+        media.offer = None;
+        media.connection = None;
+        if error.code == ErrorCode::Gone {
+            return turn.notify(Notice::MediaLost);
+        }
+        let reason = match error.code {
+            ErrorCode::NotFound => {
+                "This server forwards no calls. Whoever runs it can switch that on: calls.udp in \
+                 roost.toml."
+            }
+            _ => error.message.as_str(),
+        };
+        turn.notify(Notice::MediaRefused(reason.to_owned()));
+    }
+
+    pub(in crate::core) fn on_tracks(
+        &mut self,
+        call: &GroupId,
+        tracks: Tracks,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(room) = self.room_in(call) {
+            room.media.tracks = tracks.into_vec();
+            turn.notify(Notice::RoomChanged);
+        }
+    }
+
+    pub(in crate::core) fn on_speaking(
+        &mut self,
+        call: &GroupId,
+        devices: Vec<DeviceId>,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(room) = self.room_in(call) {
+            room.media.speaking = devices;
+            turn.notify(Notice::RoomChanged);
+        }
+    }
+
+    fn media_in(&mut self, call: &GroupId, number: u32) -> Option<&mut Media> {
+        let media = &mut self.room_in(call)?.media;
+        (media.number == number).then_some(media)
+    }
+}
+
+impl Room {
+    /// The socket is a new one: what was said on the last one is forgotten, and the server may have
+    /// been started anew.
+    pub(super) fn doubt_media(&mut self, turn: &mut Turn<'_>) {
+        self.media.is_unsaid = true;
+        if self.media.connection.is_some() {
+            turn.notify(Notice::MediaDoubtful);
+        }
+    }
+
+    /// What devices of the roster send. Who is not in the roster sends nothing, whatever the server
+    /// says.
+    pub(super) fn room_tracks(&self) -> Vec<RoomTrack> {
+        let leaf_of = |device: &DeviceId| {
+            let mut seats = self.seats.values();
+            seats.find(|seat| seat.leaf.device() == *device)
+        };
+        let tracks = self.media.tracks.iter().filter_map(|track| {
+            Some(RoomTrack {
+                id: track.track,
+                leaf: leaf_of(&track.device)?.leaf.index,
+                kind: track.kind,
+            })
+        });
+        tracks.collect()
+    }
+
+    /// Whose sound is heard, the loudest first.
+    pub(super) fn speaking(&self) -> Vec<u32> {
+        let devices = self.media.speaking.iter();
+        let leaves = devices.filter_map(|device| {
+            let mut seats = self.seats.values();
+            seats.find(|seat| seat.leaf.device() == *device)
+        });
+        leaves.map(|seat| seat.leaf.index).collect()
+    }
+}

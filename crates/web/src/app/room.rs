@@ -1,0 +1,245 @@
+//! The group call that a tab of this browser is in.
+//!
+//! Owns which tab has it, and what that tab's page is told: keys of frames, who sends what, what the
+//! server answered. Who is in the call is decided by the core.
+
+use super::call::is_over;
+use super::tab::Tab;
+use super::{App, Turn};
+use crate::event::{Media, RoomEvent, RoomLayout};
+use crate::patch::{Act, FrameKeys, RoomAct};
+use crate::present;
+use crate::view::{Device, html};
+use roost_client::room::{RoomMember, RoomState, RoomView};
+use roost_client::{Command, Moment};
+use roost_wire::GroupId;
+
+const IN_CALL: &str = "You are in a call. Hang up first.";
+
+/// What the pages of a call say of themselves to each other: `Command::SetRoomFlags`.
+pub mod flag {
+    pub const MIC: u32 = 1;
+    pub const CAMERA: u32 = 2;
+    pub const SCREEN: u32 = 4;
+    pub const HAND: u32 = 8;
+}
+
+/// A group call in a tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRoom {
+    conversation: GroupId,
+    media: Media,
+    hand: bool,
+    layout: RoomLayout,
+    is_small: bool,
+    /// When this device came in.
+    since: Option<Moment>,
+    /// The leaf that was last heard.
+    speaker: Option<u32>,
+    /// The page is to connect once it is known what the server relays.
+    is_unconnected: bool,
+    /// The page's connection is broken, or not there yet.
+    is_gone: bool,
+    trouble: Option<String>,
+}
+
+impl App {
+    pub(super) fn on_room_event(&mut self, tab: &str, event: RoomEvent, turn: &mut Turn<'_>) {
+        match event {
+            RoomEvent::Enter { video } => self.enter_room(tab, video, turn),
+            RoomEvent::Leave => {
+                self.command(tab, Command::LeaveCall, turn);
+            }
+            RoomEvent::Small(is_small) => {
+                self.change_room(tab, |room| room.is_small = is_small);
+                let place = if is_small { "text" } else { "call-place" };
+                self.act(tab, Act::Focus(place));
+            }
+            RoomEvent::View(layout) => self.change_room(tab, |room| room.layout = layout),
+            RoomEvent::Hand(up) => {
+                self.change_room(tab, |room| room.hand = up);
+                self.tell_flags(tab, turn);
+            }
+            RoomEvent::Remove(account) => {
+                self.panel(tab, None);
+                self.command(tab, Command::RemoveFromCall { account }, turn);
+            }
+            RoomEvent::Media(media) => {
+                self.change_room(tab, |room| room.media = media);
+                self.tell_flags(tab, turn);
+            }
+            RoomEvent::Connected(is) => self.change_room(tab, |room| room.is_gone = !is),
+            RoomEvent::Offer(offer) => self.room_command(tab, Command::ConnectMedia(offer), turn),
+            RoomEvent::Watch(wants) => self.room_command(tab, Command::WatchTracks(wants), turn),
+        }
+    }
+
+    /// Whether this browser is in a group call.
+    pub(super) fn is_in_room(&self) -> bool {
+        self.core.room().is_some()
+    }
+
+    /// The tab is gone, and its microphone with it.
+    pub(super) fn let_go_of_room(&mut self, tab: &str, turn: &mut Turn<'_>) {
+        if self.tabs.get(tab).is_some_and(|tab| tab.room.is_some()) {
+            self.command(tab, Command::LeaveCall, turn);
+        }
+    }
+
+    pub(super) fn on_room_keys(&mut self) {
+        if let Some(keys) = self.core.room_keys() {
+            self.room_act(RoomAct::Keys(FrameKeys(keys)));
+        }
+    }
+
+    pub(super) fn on_media_lost(&mut self) {
+        let held = self.tabs.values_mut().filter_map(|tab| tab.room.as_mut());
+        held.for_each(|room| room.is_unconnected = true);
+    }
+
+    pub(super) fn on_media_refused(&mut self, reason: &str) {
+        let held = self.tabs.values_mut().filter_map(|tab| tab.room.as_mut());
+        held.for_each(|room| room.trouble = Some(reason.to_owned()));
+        self.room_act(RoomAct::Refused);
+    }
+
+    /// For the page that has the call.
+    pub(super) fn room_act(&mut self, act: RoomAct) {
+        for tab in self.tabs.values_mut().filter(|tab| tab.room.is_some()) {
+            tab.shown.act(Act::Room(act.clone()));
+        }
+    }
+
+    /// What a tab shows of the group call that it has; whether it has one.
+    pub(super) fn draw_room(&self, tab: &mut Tab, now: Moment) -> bool {
+        let Some(mut held) = tab.room.take() else {
+            return false;
+        };
+        let view = self.core.room();
+        let is_same = |view: &RoomView| view.conversation == held.conversation;
+        let Some(view) = view.filter(|view| is_same(view) && view.state != RoomState::Leaving)
+        else {
+            tab.shown.act(Act::Room(RoomAct::Close));
+            return false;
+        };
+        held.follow(&view, now);
+        let title = self.core.conversation(&held.conversation);
+        let title = title.map_or_else(String::new, |conversation| conversation.title);
+        let shown = present::Room {
+            title: &title,
+            view: &view,
+            media: &held.media,
+            hand: held.hand,
+            layout: held.layout,
+            small: held.is_small,
+            since: held.since,
+            speaker: held.speaker,
+            is_gone: held.is_gone,
+            trouble: held.trouble.as_deref(),
+        };
+        tab.shown
+            .fragment("call", html(&present::room(&shown)), &["room-tiles"]);
+        let tiles = present::tiles(&shown);
+        let tiles = tiles.iter().map(|tile| (tile.key.clone(), html(tile)));
+        tab.shown.list("room-tiles", tiles.collect());
+        tab.shown.act_once(
+            "room-tracks",
+            Act::Room(RoomAct::Tracks(view.tracks.clone())),
+        );
+        self.draw_room_connection(tab, &mut held);
+        tab.room = Some(held);
+        true
+    }
+
+    fn draw_room_connection(&self, tab: &mut Tab, held: &mut HeldRoom) {
+        if let Some(servers) = self.core.relays().filter(|_| held.is_unconnected) {
+            held.is_unconnected = false;
+            held.trouble = None;
+            tab.shown.act(Act::Room(RoomAct::Connect { servers }));
+        }
+    }
+
+    fn enter_room(&mut self, tab: &str, video: bool, turn: &mut Turn<'_>) {
+        let is_calling = self.core.current_call().is_some_and(|call| !is_over(&call));
+        let held_elsewhere = self.tabs.values().any(|tab| tab.room.is_some());
+        if is_calling || held_elsewhere {
+            return self.complain(Some(tab), IN_CALL);
+        }
+        if !self.in_group(tab, turn, |conversation| Command::EnterCall {
+            conversation,
+        }) {
+            return;
+        }
+        let Some(tab) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        let Some(conversation) = tab.group else {
+            return;
+        };
+        tab.room = Some(HeldRoom {
+            conversation,
+            media: Media::default(),
+            hand: false,
+            layout: RoomLayout::default(),
+            is_small: false,
+            since: None,
+            speaker: None,
+            is_unconnected: false,
+            is_gone: false,
+            trouble: None,
+        });
+        tab.shown.act(Act::Room(RoomAct::Open { video }));
+        tab.shown.act(Act::Focus("call-place"));
+    }
+
+    /// From the page that has the call, and from no other.
+    fn room_command(&mut self, tab: &str, command: Command, turn: &mut Turn<'_>) {
+        if self.tabs.get(tab).is_some_and(|tab| tab.room.is_some()) {
+            self.command(tab, command, turn);
+        }
+    }
+
+    fn tell_flags(&mut self, tab: &str, turn: &mut Turn<'_>) {
+        let room = self.tabs.get(tab).and_then(|tab| tab.room.as_ref());
+        if let Some(flags) = room.map(HeldRoom::flags) {
+            self.command(tab, Command::SetRoomFlags(flags), turn);
+        }
+    }
+
+    fn change_room(&mut self, tab: &str, change: impl FnOnce(&mut HeldRoom)) {
+        let held = self.tabs.get_mut(tab).and_then(|tab| tab.room.as_mut());
+        if let Some(held) = held {
+            change(held);
+        }
+    }
+}
+
+impl HeldRoom {
+    fn flags(&self) -> u32 {
+        let said = [
+            (self.media.mic == Device::On, flag::MIC),
+            (self.media.camera == Device::On, flag::CAMERA),
+            (self.media.screen == Device::On, flag::SCREEN),
+            (self.hand, flag::HAND),
+        ];
+        let said = said.into_iter().filter(|(is, _)| *is);
+        said.fold(0, |flags, (_, flag)| flags | flag)
+    }
+
+    /// Notes since when this device is in, and who was last heard.
+    fn follow(&mut self, view: &RoomView, now: Moment) {
+        if view.state == RoomState::Live {
+            self.since.get_or_insert(now);
+        }
+        let is_other = |member: &&RoomMember| !member.is_me;
+        let others: Vec<u32> = view
+            .members
+            .iter()
+            .filter(is_other)
+            .map(|member| member.leaf)
+            .collect();
+        let heard = view.speaking.iter().find(|leaf| others.contains(leaf));
+        let last = self.speaker.filter(|leaf| others.contains(leaf));
+        self.speaker = heard.copied().or(last).or(others.first().copied());
+    }
+}

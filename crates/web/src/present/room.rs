@@ -1,0 +1,224 @@
+//! A group call in words and tiles.
+
+use super::call::device_complaints;
+use crate::app::flag;
+use crate::event::{Media, RoomLayout};
+use crate::view::{Face, RoomScreen, Size, Tile, hue};
+use roost_client::Moment;
+use roost_client::room::{RoomMember, RoomState, RoomView};
+
+/// What there is to know of a call and of the page that has it.
+pub struct Room<'a> {
+    pub title: &'a str,
+    pub view: &'a RoomView,
+    pub media: &'a Media,
+    pub hand: bool,
+    pub layout: RoomLayout,
+    pub small: bool,
+    pub since: Option<Moment>,
+    /// The leaf that was last heard.
+    pub speaker: Option<u32>,
+    pub is_gone: bool,
+    pub trouble: Option<&'a str>,
+}
+
+#[must_use]
+pub fn room(room: &Room<'_>) -> RoomScreen {
+    let trouble = room.trouble.map(str::to_owned);
+    let devices = device_complaints("Nobody can hear you", room.media);
+    RoomScreen {
+        title: room.title.to_owned(),
+        status: status(room),
+        sealed: sealed(room.view),
+        since: room.since.map(Moment::millis),
+        small: room.small,
+        speaker: room.is_one_large(),
+        shares: room.shares(),
+        mic: room.media.mic,
+        camera: room.media.camera,
+        screen: room.media.screen,
+        hand: room.hand,
+        complaints: trouble.into_iter().chain(devices).collect(),
+    }
+}
+
+/// Screens first, then who speaks if that is wanted, then the others, oneself last.
+#[must_use]
+pub fn tiles(room: &Room<'_>) -> Vec<Tile> {
+    let members = &room.view.members;
+    let others = members.iter().filter(|member| !member.is_me);
+    let me = members.iter().filter(|member| member.is_me);
+    let mut faces: Vec<_> = others.chain(me).map(|member| room.face(member)).collect();
+    faces.sort_by_key(|tile| !tile.is_large);
+    let shared = members.iter().filter(|member| room.shows_screen(member));
+    let screens = shared.map(|member| room.screen(member));
+    screens.chain(faces).collect()
+}
+
+impl Room<'_> {
+    /// A small call shows one.
+    fn is_one_large(&self) -> bool {
+        self.layout == RoomLayout::Speaker || self.small
+    }
+
+    fn shares(&self) -> bool {
+        let mut members = self.view.members.iter();
+        members.any(|member| self.shows_screen(member))
+    }
+
+    /// One's own screen in the call would show itself without end.
+    fn shows_screen(&self, member: &RoomMember) -> bool {
+        !member.is_me && member.flags & flag::SCREEN != 0
+    }
+
+    fn face(&self, member: &RoomMember) -> Tile {
+        let has = |flag: u32| member.flags & flag != 0;
+        Tile {
+            key: format!("tile-{}", member.leaf),
+            leaf: member.leaf,
+            name: name(member),
+            face: Face::of(
+                &member.name.to_string(),
+                member.account.as_bytes(),
+                Size::Large,
+            ),
+            hue: hue(member.account.as_bytes()),
+            is_me: member.is_me,
+            account: (!member.is_me).then(|| member.account.to_string()),
+            is_guest: member.is_guest,
+            is_screen: false,
+            is_pictured: if member.is_me {
+                self.media.camera.is_on()
+            } else {
+                has(flag::CAMERA)
+            },
+            is_muted: if member.is_me {
+                !self.media.mic.is_on()
+            } else {
+                member.is_heard && !has(flag::MIC)
+            },
+            has_hand_up: if member.is_me {
+                self.hand
+            } else {
+                has(flag::HAND)
+            },
+            is_coming: !member.is_heard,
+            is_large: self.is_one_large() && self.speaker == Some(member.leaf),
+        }
+    }
+
+    fn screen(&self, member: &RoomMember) -> Tile {
+        Tile {
+            key: format!("screen-{}", member.leaf),
+            is_screen: true,
+            account: None,
+            is_pictured: true,
+            is_muted: false,
+            has_hand_up: false,
+            is_large: false,
+            ..self.face(member)
+        }
+    }
+}
+
+fn name(member: &RoomMember) -> String {
+    if member.is_me {
+        "You".to_owned()
+    } else {
+        member.name.to_string()
+    }
+}
+
+fn status(room: &Room<'_>) -> String {
+    let count = room.view.members.len();
+    match room.view.state {
+        RoomState::Waiting => "Waiting to be let in…".to_owned(),
+        RoomState::Entering => "Joining…".to_owned(),
+        RoomState::Live if room.is_gone => "The connection is gone. Connecting again…".to_owned(),
+        RoomState::Live if count <= 1 => "Nobody else is here yet".to_owned(),
+        RoomState::Live if room.media.is_weak => "Weak connection".to_owned(),
+        RoomState::Live => format!("{count} here"),
+        RoomState::Leaving => "Leaving…".to_owned(),
+    }
+}
+
+/// The roster on the screen is who holds the keys.
+fn sealed(view: &RoomView) -> String {
+    match view.members.len() {
+        0 => "sealed".to_owned(),
+        1 => "sealed · only you".to_owned(),
+        count => format!("sealed · only these {count}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_wire::{AccountId, DeviceId, DisplayName, GroupId};
+
+    fn member(leaf: u32, flags: u32) -> RoomMember {
+        RoomMember {
+            account: AccountId::new([leaf.to_be_bytes()[3]; 16]),
+            device: DeviceId::new([leaf.to_be_bytes()[3]; 16]),
+            leaf,
+            name: DisplayName::new(&format!("person {leaf}")).unwrap(),
+            is_me: leaf == 0,
+            is_guest: false,
+            is_heard: true,
+            flags,
+        }
+    }
+
+    fn view(members: Vec<RoomMember>) -> RoomView {
+        RoomView {
+            conversation: GroupId::new([1; 16]),
+            call: None,
+            state: RoomState::Live,
+            epoch: 1,
+            members,
+            tracks: Vec::new(),
+            speaking: Vec::new(),
+        }
+    }
+
+    fn keys(view: &RoomView, layout: RoomLayout) -> Vec<String> {
+        let media = Media::default();
+        let room = Room {
+            title: "hikers",
+            view,
+            media: &media,
+            hand: false,
+            layout,
+            small: false,
+            since: None,
+            speaker: Some(2),
+            is_gone: false,
+            trouble: None,
+        };
+        tiles(&room).into_iter().map(|tile| tile.key).collect()
+    }
+
+    #[test]
+    fn screens_come_first_and_oneself_last() {
+        let view = view(vec![
+            member(0, flag::SCREEN),
+            member(1, 0),
+            member(2, flag::SCREEN),
+        ]);
+
+        assert_eq!(
+            keys(&view, RoomLayout::Grid),
+            ["screen-2", "tile-1", "tile-2", "tile-0"]
+        );
+    }
+
+    #[test]
+    fn who_speaks_comes_before_the_others_if_that_is_wanted() {
+        let view = view(vec![member(0, 0), member(1, 0), member(2, 0)]);
+
+        assert_eq!(
+            keys(&view, RoomLayout::Speaker),
+            ["tile-2", "tile-1", "tile-0"]
+        );
+    }
+}

@@ -1,0 +1,209 @@
+/**
+ * The connection of a group call: to the server, which passes on what this browser sends and brings
+ * what others send, all of it sealed. Owns negotiation and the places for other people's tracks.
+ *
+ * @module
+ */
+
+/** @typedef {import('./devices.js').Kind} Kind */
+/** Somebody's track, on the screen or heard. @typedef {{ track: string, leaf: number, kind: Kind, height: number }} Wanted */
+/** @typedef {{ number: number, transceiver: RTCRtpTransceiver, wanted?: Wanted }} Place */
+/**
+ * @typedef {object} Ears
+ * @property {(sdp: string, isNew: boolean, sent: [mid: string, kind: Kind][]) => void} offer
+ * @property {(wants: [mid: string, track: string, height: number][]) => void} watch
+ * @property {(wanted: Wanted, track: MediaStreamTrack) => void} track
+ * @property {(connected: boolean) => void} connected
+ * @property {() => void} broken It will not come back by itself.
+ */
+
+/** The number of each kind in the name of its key. @type {Record<Kind, number>} */
+const TRACKS = { mic: 0, camera: 1, screen: 2 };
+const KINDS = /** @type {Kind[]} */ (Object.keys(TRACKS));
+/** Pictures in three sizes, of which the server passes on what fits each of the others. */
+const LAYERS = [
+  { rid: 'l', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
+  { rid: 'm', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
+  { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
+];
+const DESCRIPTOR = 'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension';
+/** Places made at a time. */
+const AHEAD = 4;
+/** The server's bound. */
+const PLACES_MAX = 64;
+/** Places are numbered over all connections of a call: what comes late is in none of the new ones. */
+let last = 0;
+
+export class Link {
+  #pc;
+  #seals;
+  #ears;
+  /** @type {Partial<Record<Kind, RTCRtpTransceiver>>} */ #sends = {};
+  /** @type {Place[]} */ #places = [];
+  /** @type {Wanted[]} */ #wanted = [];
+  #isNew = true;
+  #isAsking = false;
+  #isDue = false;
+  #restarts = false;
+  #said = '';
+  #over = false;
+
+  /** @param {Worker} seals @param {RTCIceServer[]} servers @param {Ears} ears */
+  constructor(seals, servers, ears) {
+    [this.#seals, this.#ears] = [seals, ears];
+    this.#pc = new RTCPeerConnection({ iceServers: servers.map(beside).filter(({ urls }) => urls.length), bundlePolicy: 'max-bundle' });
+    this.#pc.onconnectionstatechange = () => this.#onState();
+    for (const kind of KINDS) this.#sends[kind] = this.#sender(kind);
+    this.#make('mic');
+    this.#make('camera');
+    this.offer();
+  }
+
+  /** @param {Kind} kind @param {MediaStreamTrack | undefined} track */
+  send(kind, track) {
+    const sender = this.#sends[kind]?.sender;
+    if (sender && sender.track !== (track ?? null)) sender.replaceTrack(track ?? null).catch(() => {});
+  }
+
+  /** Offers what there is, one offer after the other. @param {boolean} [restarts] Looks for ways anew. */
+  async offer(restarts) {
+    this.#restarts ||= !!restarts;
+    if (this.#isAsking) return void (this.#isDue = true);
+    [this.#isAsking, this.#isDue] = [true, false];
+    const iceRestart = this.#restarts;
+    this.#restarts = false;
+    try {
+      await this.#pc.setLocalDescription(await this.#pc.createOffer({ iceRestart }));
+    } catch {
+      return void (this.#over || this.#ears.broken());
+    }
+    const sent = KINDS.map((kind) => /** @type {[string, Kind]} */ ([this.#sends[kind]?.mid ?? '', kind]));
+    this.#ears.offer(this.#pc.localDescription?.sdp ?? '', this.#isNew, sent);
+    this.#isNew = false;
+  }
+
+  /** @param {string} sdp */
+  async answer(sdp) {
+    try {
+      await this.#pc.setRemoteDescription({ type: 'answer', sdp });
+    } catch {
+      return void (this.#over || this.#ears.broken());
+    }
+    this.#isAsking = false;
+    this.#said = '';
+    this.want(this.#wanted);
+    if (this.#isDue) this.offer();
+  }
+
+  /** What is to be heard and seen now. @param {Wanted[]} wanted */
+  want(wanted) {
+    this.#wanted = wanted;
+    this.#settle();
+    const lacks = this.#seat();
+    this.#ask();
+    if (!lacks.length) return;
+    for (const kind of new Set(lacks)) this.#make(kind);
+    this.offer();
+  }
+
+  stats() {
+    return this.#pc.getStats();
+  }
+
+  close() {
+    this.#over = true;
+    this.#pc.onconnectionstatechange = null;
+    this.#pc.close();
+  }
+
+  /** Places whose track is not wanted any more are free. */
+  #settle() {
+    for (const place of this.#places) {
+      const still = place.wanted && this.#wanted.find(({ track }) => track === place.wanted?.track);
+      if (!still && place.wanted) this.#seals.postMessage({ slots: [[place.number, undefined]] });
+      place.wanted = still;
+    }
+  }
+
+  /** Gives each track that has none a place; tells of what kind there are too few. */
+  #seat() {
+    const lacks = [];
+    for (const wanted of this.#wanted) {
+      if (this.#places.some((place) => place.wanted?.track === wanted.track)) continue;
+      const kind = wanted.kind === 'mic' ? 'audio' : 'video';
+      const free = this.#places.find(({ wanted: taken, transceiver }) => !taken && transceiver.receiver.track.kind === kind);
+      if (!free) lacks.push(/** @type {Kind} */ (kind === 'audio' ? 'mic' : 'camera'));
+      else {
+        free.wanted = wanted;
+        this.#seals.postMessage({ slots: [[free.number, (TRACKS[wanted.kind] << 8) | wanted.leaf]] });
+        this.#ears.track(wanted, free.transceiver.receiver.track);
+      }
+    }
+    return lacks;
+  }
+
+  /** Tells the server, if it is not what was told last. */
+  #ask() {
+    const wants = this.#places.flatMap(({ wanted, transceiver }) => (wanted && transceiver.mid && transceiver.currentDirection ? [/** @type {[string, string, number]} */ ([transceiver.mid, wanted.track, wanted.height])] : []));
+    const said = JSON.stringify(wants);
+    if (said === this.#said) return;
+    this.#said = said;
+    this.#ears.watch(wants);
+  }
+
+  /** @param {Kind} kind */
+  #sender(kind) {
+    const sendEncodings = kind === 'camera' ? LAYERS : undefined;
+    const transceiver = this.#pc.addTransceiver(kind === 'mic' ? 'audio' : 'video', { direction: 'sendonly', ...(sendEncodings && { sendEncodings }) });
+    prepare(transceiver, kind);
+    transceiver.sender.transform = new RTCRtpScriptTransform(this.#seals, { track: TRACKS[kind] });
+    return transceiver;
+  }
+
+  /** Places for other people's tracks. @param {Kind} kind */
+  #make(kind) {
+    for (let count = 0; count < AHEAD && this.#places.length < PLACES_MAX; count += 1) {
+      const transceiver = this.#pc.addTransceiver(kind === 'mic' ? 'audio' : 'video', { direction: 'recvonly' });
+      prepare(transceiver, kind);
+      last += 1;
+      transceiver.receiver.transform = new RTCRtpScriptTransform(this.#seals, { slot: last });
+      this.#places.push({ number: last, transceiver });
+    }
+  }
+
+  #onState() {
+    const state = this.#pc.connectionState;
+    if (state === 'connected') this.#ears.connected(true);
+    if (state === 'disconnected' || state === 'failed') this.#ears.connected(false);
+    if (state === 'disconnected') this.offer(true);
+    if (state === 'failed') this.#ears.broken();
+  }
+}
+
+/**
+ * Calls come in by the same UDP port as the relay. Where that is blocked both are, and where it is not
+ * browsers would take what calls answer for the relay's: they are told of the other ways to it only.
+ *
+ * @param {RTCIceServer} server
+ */
+function beside({ urls, ...rest }) {
+  const isOther = (/** @type {string} */ url) => url.startsWith('turns:') || url.endsWith('transport=tcp');
+  return { ...rest, urls: [urls].flat().filter(isOther) };
+}
+
+/**
+ * The server forwards Opus and VP8, and finds pictures that begin anew by the descriptor, since it
+ * cannot look into what is sealed.
+ *
+ * @param {RTCRtpTransceiver} transceiver @param {Kind} kind
+ */
+function prepare(transceiver, kind) {
+  const wanted = kind === 'mic' ? /opus/i : /\/(vp8|rtx)$/i;
+  const codecs = RTCRtpReceiver.getCapabilities(kind === 'mic' ? 'audio' : 'video')?.codecs.filter(({ mimeType }) => wanted.test(mimeType));
+  if (codecs?.length) transceiver.setCodecPreferences(codecs);
+  if (kind === 'mic') return;
+  const line = /** @type {any} */ (transceiver);
+  const extensions = line.getHeaderExtensionsToNegotiate?.();
+  for (const extension of extensions ?? []) if (extension.uri === DESCRIPTOR) extension.direction = 'sendrecv';
+  if (extensions) line.setHeaderExtensionsToNegotiate(extensions);
+}

@@ -1,0 +1,180 @@
+/**
+ * Seals and opens the frames of a group call (RFC 9605, suite AES_256_GCM_SHA512_128), in a worker of
+ * its own: the server passes on what it cannot read. Owns the counters: no nonce is used twice with
+ * a key. Keys come from the client core.
+ *
+ * @module
+ */
+
+/** @typedef {[kid: bigint, raw: Uint8Array, salt: Uint8Array, isMine: boolean]} Row */
+/** @typedef {{ raw: Uint8Array, salt: Uint8Array, key: CryptoKey, counter: number, seen: Seen }} Key */
+/** The place for one track: whose frames it takes. @typedef {{ sender?: number, transformer?: any, isLacking?: boolean }} Slot */
+
+const TAG_BITS = 128;
+const TAG_BYTES = 16;
+/** A KID is `track << 12 | leaf << 4 | epoch mod 16`. */
+const EPOCHS = 16;
+const TRACK_SHIFT = 12;
+/** Frames that may come later than one that was sent after them. */
+const WINDOW = 512;
+const COUNTER_MAX = 2 ** 40;
+
+/** @type {Map<number, Key>} */ let keys = new Map();
+/** What this device sends with, by track: keys of the newest epoch. @type {Map<number, number>} */ let own = new Map();
+/** @type {Map<number, Slot>} */ const slots = new Map();
+/** One batch of keys after the other. */ let turn = Promise.resolve();
+const counts = { sealed: 0, opened: 0, refused: 0 };
+
+self.onmessage = ({ data }) => {
+  if (data.keys) turn = turn.then(() => learn(data.keys, data.epoch)).catch(() => own.clear());
+  if (data.slots) for (const [number, sender] of data.slots) slot(number).sender = sender;
+  if (data.count) self.postMessage(counts);
+};
+
+/** @param {any} event */
+self.onrtctransform = ({ transformer }) => {
+  const { options: { track, slot: number }, readable, writable } = transformer;
+  if (number !== undefined) slot(number).transformer = transformer;
+  const work = number === undefined ? (/** @type {any} */ frame) => seal(frame, track) : (/** @type {any} */ frame) => open(frame, slot(number));
+  const each = new TransformStream({
+    async transform(frame, controller) {
+      if (await work(frame).catch(() => false)) controller.enqueue(frame);
+    },
+  });
+  readable.pipeThrough(each).pipeTo(writable).catch(() => {});
+};
+
+/** Of frames that came: which numbers were there already. */
+class Seen {
+  #top = -1;
+  #bits = new Uint8Array(WINDOW);
+
+  /** @param {number} counter Of a frame that was opened. */
+  note(counter) {
+    for (let at = Math.max(this.#top + 1, counter - WINDOW + 1); at <= counter; at += 1) this.#bits[at % WINDOW] = 0;
+    this.#top = Math.max(this.#top, counter);
+    this.#bits[counter % WINDOW] = 1;
+  }
+
+  /** @param {number} counter */
+  has(counter) {
+    return counter <= this.#top - WINDOW || (counter <= this.#top && this.#bits[counter % WINDOW] === 1);
+  }
+}
+
+/** @param {number} number */
+function slot(number) {
+  const found = slots.get(number) ?? {};
+  slots.set(number, found);
+  return found;
+}
+
+/** @param {Row[]} rows @param {bigint} epoch */
+async function learn(rows, epoch) {
+  const now = new Map();
+  const mine = new Map();
+  for (const [name, raw, salt, isMine] of rows) {
+    const kid = Number(name);
+    const before = keys.get(kid);
+    // A key that stays keeps its counter.
+    now.set(kid, before && isSame(before.raw, raw) ? before : { raw, salt, counter: 0, seen: new Seen(), key: await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, [isMine ? 'encrypt' : 'decrypt']) });
+    if (isMine && kid % EPOCHS === Number(epoch % BigInt(EPOCHS))) mine.set(kid >> TRACK_SHIFT, kid);
+  }
+  [keys, own] = [now, mine];
+  for (const waiting of slots.values()) wake(waiting);
+}
+
+/** What could not be opened may have been the picture that all others build on. @param {Slot} waiting */
+function wake(waiting) {
+  if (!waiting.isLacking) return;
+  waiting.isLacking = false;
+  waiting.transformer?.sendKeyFrameRequest?.().catch(() => {});
+}
+
+/** @param {any} frame @param {number} track @returns {Promise<boolean>} */
+async function seal(frame, track) {
+  const kid = own.get(track);
+  const key = kid === undefined ? undefined : keys.get(kid);
+  if (kid === undefined || !key || key.counter >= COUNTER_MAX) return false;
+  const counter = key.counter;
+  key.counter += 1;
+  const header = head(kid, counter);
+  const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv: nonce(key.salt, counter), additionalData: header, tagLength: TAG_BITS }, key.key, frame.data);
+  const whole = new Uint8Array(header.length + sealed.byteLength);
+  whole.set(header);
+  whole.set(new Uint8Array(sealed), header.length);
+  frame.data = whole.buffer;
+  counts.sealed += 1;
+  return true;
+}
+
+/** @param {any} frame @param {Slot} into @returns {Promise<boolean>} */
+async function open(frame, into) {
+  const bytes = new Uint8Array(frame.data);
+  const read = parse(bytes);
+  const key = read && keys.get(read.kid);
+  // The server may not put one person's frames in another's place.
+  const isFor = read && Math.floor(read.kid / EPOCHS) === into.sender;
+  if (isFor && !key) into.isLacking = true;
+  if (!read || !key || !isFor || key.seen.has(read.counter)) return refuse();
+  const additionalData = bytes.subarray(0, read.length);
+  try {
+    frame.data = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: nonce(key.salt, read.counter), additionalData, tagLength: TAG_BITS }, key.key, bytes.subarray(read.length));
+  } catch {
+    into.isLacking = true;
+    return refuse();
+  }
+  key.seen.note(read.counter);
+  counts.opened += 1;
+  return true;
+}
+
+function refuse() {
+  counts.refused += 1;
+  return false;
+}
+
+/** RFC 9605, section 4.3. @param {number} kid @param {number} counter */
+function head(kid, counter) {
+  const [kidBytes, counterBytes] = [long(kid), long(counter)];
+  const first = (kid < 8 ? kid << 4 : 0x80 | ((kidBytes.length - 1) << 4)) | (counter < 8 ? counter : 0x08 | (counterBytes.length - 1));
+  return new Uint8Array([first, ...(kid < 8 ? [] : kidBytes), ...(counter < 8 ? [] : counterBytes)]);
+}
+
+/** @param {Uint8Array} bytes */
+function parse(bytes) {
+  const [first] = bytes;
+  if (first === undefined) return undefined;
+  const kidLength = first & 0x80 ? ((first >> 4) & 7) + 1 : 0;
+  const counterLength = first & 0x08 ? (first & 7) + 1 : 0;
+  const length = 1 + kidLength + counterLength;
+  // No key of a call has a longer name, and none seals so many frames.
+  if (bytes.length < length + TAG_BYTES || kidLength > 2 || counterLength > 5) return undefined;
+  const kid = kidLength ? number(bytes.subarray(1, 1 + kidLength)) : (first >> 4) & 7;
+  const counter = counterLength ? number(bytes.subarray(1 + kidLength, length)) : first & 7;
+  return { kid, counter, length };
+}
+
+/** Section 4.4.3. @param {Uint8Array} salt @param {number} counter */
+function nonce(salt, counter) {
+  const iv = salt.slice();
+  long(counter).reverse().forEach((byte, at) => (iv[iv.length - 1 - at] = (iv[iv.length - 1 - at] ?? 0) ^ byte));
+  return iv;
+}
+
+/** Big-endian, as short as it can be. @param {number} value */
+function long(value) {
+  const bytes = [];
+  for (let rest = value; bytes.length === 0 || rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256);
+  return bytes;
+}
+
+/** @param {Uint8Array} bytes */
+function number(bytes) {
+  return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+}
+
+/** @param {Uint8Array} one @param {Uint8Array} other */
+function isSame(one, other) {
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+}

@@ -1,0 +1,103 @@
+//! Somebody in a group call: who is there, and what of whom is heard and seen.
+
+use super::Person;
+use super::media::{Colour, Media};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+/// The leaf of who has this name in the call.
+const LEAF: &str = "return [...document.querySelectorAll('#room-tiles .tile:not(.screen)')]\
+    .find(tile => tile.querySelector('.whose').textContent === arguments[0])\
+    ?.querySelector('video').dataset.leaf ?? null";
+
+impl Person {
+    /// Begins a call in the open group.
+    ///
+    /// # Errors
+    /// If there is no such button, or it cannot be pressed.
+    pub async fn begins_room(&self, video: bool) -> Result<()> {
+        let button = format!("[data-action='room-enter'][data-video='{video}']:not([disabled])");
+        self.presses(&button).await
+    }
+
+    /// Joins the call that is on in the open group.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn joins_room(&self) -> Result<()> {
+        self.presses(".join:not([disabled])").await
+    }
+
+    /// # Errors
+    /// If there is no call.
+    pub async fn leaves_room(&self) -> Result<()> {
+        self.presses("[data-action='room-leave']").await
+    }
+
+    /// Takes somebody out of the call.
+    ///
+    /// # Errors
+    /// If they are not in it.
+    pub async fn removes_from_room(&self, name: &str) -> Result<()> {
+        let leaf = self.leaf_of(name).await?;
+        self.presses(&format!("#tile-{leaf}")).await?;
+        self.presses(&format!("#tile-{leaf} .hush")).await?;
+        self.presses("dialog[open] [data-action='room-remove']")
+            .await
+    }
+
+    /// Waits until exactly these are in the call: `You` is oneself.
+    ///
+    /// # Errors
+    /// If others are.
+    pub async fn is_in_room_with(&self, names: &[&str]) -> Result<()> {
+        let script = "const names = [...document.querySelectorAll('#room-tiles .tile:not(.screen) .whose')];\
+            return JSON.stringify(names.map(name => name.textContent).sort()) === arguments[0]";
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        let wanted = serde_json::to_string(&names)?;
+        self.until(&format!("{wanted} in the call"), script, &[json!(wanted)])
+            .await
+    }
+
+    /// # Errors
+    /// If somebody's tone is not the strongest in what arrives of them.
+    pub async fn hears_of(&self, name: &str, media: Media) -> Result<()> {
+        let leaf = self.leaf_of(name).await?;
+        self.hears_in(&format!("room-sound-{leaf}"), media)
+            .await
+            .with_context(|| format!("{name}'s voice"))
+    }
+
+    /// Waits until somebody's tile shows this colour.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn sees_of(&self, name: &str, colour: Colour) -> Result<()> {
+        let leaf = self.leaf_of(name).await?;
+        self.sees_colour(&format!("camera-{leaf}"), colour)
+            .await
+            .with_context(|| format!("{name}'s picture"))
+    }
+
+    /// How many frames this page sealed, opened and refused in the call.
+    ///
+    /// # Errors
+    /// If it is in none.
+    pub async fn counts_frames(&self) -> Result<Value> {
+        let script = "const done = arguments[0]; (async () => {\
+            const [app] = document.querySelectorAll('script[src$=\"app.js\"]');\
+            const { counts } = await import(app.src.replace('app.js', 'call.js'));\
+            done(await counts());\
+        })();";
+        let found = self.driver().execute_async(script, Vec::new()).await?;
+        Ok(found.json().clone())
+    }
+
+    async fn leaf_of(&self, name: &str) -> Result<String> {
+        let found = self
+            .look_for(&format!("{name} in the call"), LEAF, &[json!(name)])
+            .await?;
+        Ok(found.as_str().context("a leaf")?.to_owned())
+    }
+}
