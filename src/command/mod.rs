@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod archive;
+mod doctor;
 mod invite;
 
 use crate::boot;
@@ -22,6 +23,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Make an invite link, also while the server runs
     Invite(invite::InviteArgs),
+    /// Look whether calls can reach the running server; takes the options of serve
+    Doctor(Box<ServeArgs>),
     /// Write all data of a stopped server to a file
     Export(archive::ExportArgs),
     /// Read an export into an empty data folder
@@ -37,6 +40,7 @@ impl Arguments {
         match self.command {
             Command::Serve(args) => boot::serve(args.load()?),
             Command::Invite(args) => invite::run(args),
+            Command::Doctor(args) => doctor::run(*args),
             Command::Export(args) => archive::export(args),
             Command::Import(args) => archive::import(args),
         }

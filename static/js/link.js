@@ -29,6 +29,8 @@ const LAYERS = [
 const DESCRIPTOR = 'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension';
 /** Places made at a time. */
 const AHEAD = 4;
+/** A connection that is gone for so long is made anew: it costs no more than to look for other ways. */
+const PATIENCE_MS = 1_500;
 /** The server's bound. */
 const PLACES_MAX = 64;
 /** Places are numbered over all connections of a call: what comes late is in none of the new ones. */
@@ -44,7 +46,7 @@ export class Link {
   #isNew = true;
   #isAsking = false;
   #isDue = false;
-  #restarts = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #patience;
   #said = '';
   #over = false;
 
@@ -65,15 +67,12 @@ export class Link {
     if (sender && sender.track !== (track ?? null)) sender.replaceTrack(track ?? null).catch(() => {});
   }
 
-  /** Offers what there is, one offer after the other. @param {boolean} [restarts] Looks for ways anew. */
-  async offer(restarts) {
-    this.#restarts ||= !!restarts;
+  /** Offers what there is, one offer after the other. */
+  async offer() {
     if (this.#isAsking) return void (this.#isDue = true);
     [this.#isAsking, this.#isDue] = [true, false];
-    const iceRestart = this.#restarts;
-    this.#restarts = false;
     try {
-      await this.#pc.setLocalDescription(await this.#pc.createOffer({ iceRestart }));
+      await this.#pc.setLocalDescription();
     } catch {
       return void (this.#over || this.#ears.broken());
     }
@@ -112,6 +111,7 @@ export class Link {
 
   close() {
     this.#over = true;
+    clearTimeout(this.#patience);
     this.#pc.onconnectionstatechange = null;
     this.#pc.close();
   }
@@ -173,10 +173,11 @@ export class Link {
 
   #onState() {
     const state = this.#pc.connectionState;
-    if (state === 'connected') this.#ears.connected(true);
-    if (state === 'disconnected' || state === 'failed') this.#ears.connected(false);
-    if (state === 'disconnected') this.offer(true);
-    if (state === 'failed') this.#ears.broken();
+    clearTimeout(this.#patience);
+    if (state === 'connected') return this.#ears.connected(true);
+    if (state !== 'disconnected' && state !== 'failed') return;
+    this.#ears.connected(false);
+    this.#patience = setTimeout(() => this.#ears.broken(), state === 'failed' ? 0 : PATIENCE_MS);
   }
 }
 

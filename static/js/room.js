@@ -74,7 +74,7 @@ export class Room {
 
   /** The server may have forgotten this connection. */
   again() {
-    this.#link?.offer(true);
+    this.#link?.offer();
   }
 
   /** @param {string} sdp */
@@ -105,7 +105,7 @@ export class Room {
   }
 
   networkChanged() {
-    this.again();
+    if (this.#link) this.connect();
   }
 
   speakThrough() {

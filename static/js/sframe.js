@@ -6,12 +6,12 @@
  * @module
  */
 
+import { TAG_BYTES, head, nonce, parse } from './frame.js';
+
 /** @typedef {[kid: bigint, raw: Uint8Array, salt: Uint8Array, isMine: boolean]} Row */
 /** @typedef {{ raw: Uint8Array, salt: Uint8Array, key: CryptoKey, counter: number, seen: Seen }} Key */
 /** The place for one track: whose frames it takes. @typedef {{ sender?: number, transformer?: any, isLacking?: boolean }} Slot */
 
-const TAG_BITS = 128;
-const TAG_BYTES = 16;
 /** A KID is `track << 12 | leaf << 4 | epoch mod 16`. */
 const EPOCHS = 16;
 const TRACK_SHIFT = 12;
@@ -99,7 +99,7 @@ async function seal(frame, track) {
   const counter = key.counter;
   key.counter += 1;
   const header = head(kid, counter);
-  const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv: nonce(key.salt, counter), additionalData: header, tagLength: TAG_BITS }, key.key, frame.data);
+  const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv: nonce(key.salt, counter), additionalData: header, tagLength: TAG_BYTES * 8 }, key.key, frame.data);
   const whole = new Uint8Array(header.length + sealed.byteLength);
   whole.set(header);
   whole.set(new Uint8Array(sealed), header.length);
@@ -119,7 +119,7 @@ async function open(frame, into) {
   if (!read || !key || !isFor || key.seen.has(read.counter)) return refuse();
   const additionalData = bytes.subarray(0, read.length);
   try {
-    frame.data = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: nonce(key.salt, read.counter), additionalData, tagLength: TAG_BITS }, key.key, bytes.subarray(read.length));
+    frame.data = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: nonce(key.salt, read.counter), additionalData, tagLength: TAG_BYTES * 8 }, key.key, bytes.subarray(read.length));
   } catch {
     into.isLacking = true;
     return refuse();
@@ -132,46 +132,6 @@ async function open(frame, into) {
 function refuse() {
   counts.refused += 1;
   return false;
-}
-
-/** RFC 9605, section 4.3. @param {number} kid @param {number} counter */
-function head(kid, counter) {
-  const [kidBytes, counterBytes] = [long(kid), long(counter)];
-  const first = (kid < 8 ? kid << 4 : 0x80 | ((kidBytes.length - 1) << 4)) | (counter < 8 ? counter : 0x08 | (counterBytes.length - 1));
-  return new Uint8Array([first, ...(kid < 8 ? [] : kidBytes), ...(counter < 8 ? [] : counterBytes)]);
-}
-
-/** @param {Uint8Array} bytes */
-function parse(bytes) {
-  const [first] = bytes;
-  if (first === undefined) return undefined;
-  const kidLength = first & 0x80 ? ((first >> 4) & 7) + 1 : 0;
-  const counterLength = first & 0x08 ? (first & 7) + 1 : 0;
-  const length = 1 + kidLength + counterLength;
-  // No key of a call has a longer name, and none seals so many frames.
-  if (bytes.length < length + TAG_BYTES || kidLength > 2 || counterLength > 5) return undefined;
-  const kid = kidLength ? number(bytes.subarray(1, 1 + kidLength)) : (first >> 4) & 7;
-  const counter = counterLength ? number(bytes.subarray(1 + kidLength, length)) : first & 7;
-  return { kid, counter, length };
-}
-
-/** Section 4.4.3. @param {Uint8Array} salt @param {number} counter */
-function nonce(salt, counter) {
-  const iv = salt.slice();
-  long(counter).reverse().forEach((byte, at) => (iv[iv.length - 1 - at] = (iv[iv.length - 1 - at] ?? 0) ^ byte));
-  return iv;
-}
-
-/** Big-endian, as short as it can be. @param {number} value */
-function long(value) {
-  const bytes = [];
-  for (let rest = value; bytes.length === 0 || rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256);
-  return bytes;
-}
-
-/** @param {Uint8Array} bytes */
-function number(bytes) {
-  return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
 }
 
 /** @param {Uint8Array} one @param {Uint8Array} other */

@@ -184,6 +184,21 @@ impl RealServer {
         })
     }
 
+    /// What `roost doctor` says, and whether all is well by it. `options` come on top of its own.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn doctor(&self, options: &[&str]) -> Result<(bool, String)> {
+        let output = Command::new(binary("ROOST_BIN", "roost")?)
+            .args(["doctor", "--data"])
+            .arg(&self.folder)
+            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(options)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok((output.status.success(), said))
+    }
+
     /// Without a relay unless that was asked for, so that tests do not fight over its ports.
     fn calls(&self) -> &'static [&'static str] {
         let asked = |option: &String| option == "--calls-udp" || option == "--config";

@@ -1,8 +1,9 @@
 //! Group calls between real browsers, through the server: what arrives is judged by tone and colour.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use roost_tests::browser::{Colour, Media, Person, Station};
 use roost_tests::real::{RealServer, free_port};
+use serde_json::json;
 
 const NAMES: [&str; 4] = ["Ada", "Ben", "Cleo", "Dov"];
 const MEDIA: [Media; 4] = [
@@ -48,6 +49,99 @@ async fn four_people_hear_and_see_each_other_and_who_is_removed_does_not() -> Re
     ada.is_in_room_with(&["You", "Ben"]).await?;
     ben.hears_of("Ada", MEDIA[0]).await?;
     house.part().await
+}
+
+#[tokio::test]
+async fn a_group_call_goes_on_by_itself_when_its_server_is_started_anew() -> Result<()> {
+    let mut house = House::of(2).await?;
+    let [ada, ben] = house.people()?;
+    ada.begins_room(false).await?;
+    ben.joins_room().await?;
+    ben.hears_of("Ada", MEDIA[0]).await?;
+
+    house.server.kill()?;
+    house.server.start_again()?;
+
+    let [ada, ben] = house.people()?;
+    for person in [ada, ben] {
+        person.connects_anew().await?;
+    }
+    ben.is_in_room_with(&["Ada", "You"]).await?;
+    ben.hears_of("Ada", MEDIA[0]).await?;
+    ada.hears_of("Ben", MEDIA[1]).await?;
+    house.part().await
+}
+
+#[tokio::test]
+async fn what_one_shows_of_oneself_the_others_see_and_who_is_not_in_the_call_does_not() -> Result<()>
+{
+    let house = House::of(3).await?;
+    let [ada, ben, cleo] = house.people()?;
+    ada.begins_room(false).await?;
+    cleo.sees_words("Join the call").await?;
+    cleo.sees_words("Started a call").await?;
+    ben.joins_room().await?;
+    ben.hears_of("Ada", MEDIA[0]).await?;
+    ben.finds_enabled("[data-action='room-hand']").await?;
+
+    ada.presses("[data-action='room-hand']").await?;
+    ben.sees_words("raises a hand").await?;
+    ada.presses("[data-local='call-mic']").await?;
+    ben.sees_words("muted").await?;
+    ada.presses("[data-local='call-camera']").await?;
+    ben.sees_of("Ada", Colour::Red).await?;
+    ben.presses("[data-action='room-view']").await?;
+    ben.finds_enabled("#room-tiles.one .large").await?;
+    ben.is_pictured("room-speaker").await?;
+    ben.presses("[data-action='room-small']").await?;
+    ben.says("written while talking").await?;
+    cleo.sees("written while talking").await?;
+    ben.is_pictured("room-small").await?;
+    cleo.is_pictured("room-on").await?;
+    ensure!(
+        cleo.counts_frames().await?.is_null(),
+        "who is not in the call has no keys"
+    );
+
+    ada.reloads().await?;
+    ben.is_in_room_with(&["You"]).await?;
+    ben.presses("[data-action='room-small']").await?;
+    ben.leaves_room().await?;
+    ben.is_in_no_call().await?;
+    cleo.finds_enabled("[data-action='room-enter'][data-video='true']")
+        .await?;
+    house.part().await
+}
+
+/// RFC 9605, appendix C.1 and C.3: key ids, counters and their headers; a salt and its nonce.
+#[tokio::test]
+async fn frames_have_the_form_of_the_rfc_and_no_bytes_break_the_reading() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = RealServer::start(&folder.path().join("data"), &[])?;
+    let station = Station::start(Some(&server.ca()))?;
+    let page = Person::at(&station, "Ada").await?;
+    page.opens(server.origin()).await?;
+    let script = "return (async () => {
+        const [app] = document.querySelectorAll('script[src$=\"app.js\"]');
+        const { head, nonce, parse } = await import(app.src.replace('app.js', 'frame.js'));
+        const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+        const bytes = (text) => new Uint8Array(text.match(/../g).map((pair) => parseInt(pair, 16)));
+        const found = [[0, 0], [0, 7], [0, 8], [7, 255], [8, 0], [255, 256], [0x0123, 0x4567]]
+            .map(([kid, counter]) => hex(head(kid, counter)));
+        const read = parse(bytes('990123456794f509d36e9beacb0e261d99c7d1e972f1fed787d4'));
+        for (let length = 0; length < 2000; length += 1) {
+            parse(crypto.getRandomValues(new Uint8Array(length % 40)));
+        }
+        return [found, read, hex(nonce(bytes('84991c167b8cd23c93708ec7'), 0x4567))];
+    })()";
+
+    let found = page.driver().execute(script, vec![]).await?;
+
+    let heads = ["00", "07", "0808", "78ff", "8008", "89ff0100", "9901234567"];
+    let read = json!({ "kid": 0x0123, "counter": 0x4567, "length": 5 });
+    let expected = json!([heads, read, "84991c167b8cd23c9370cba0"]);
+    ensure!(*found.json() == expected, "{found:?}");
+    page.leaves().await
 }
 
 /// A server, and people who are in a group with each other.
@@ -99,6 +193,8 @@ impl House {
         }
         for person in &self.people {
             person.has_its_connections_watched().await?;
+            // Pictures are painted without a graphics card here, so the fewer dots the better.
+            person.driver().set_window_rect(0, 0, 760, 560).await?;
         }
         Ok(())
     }

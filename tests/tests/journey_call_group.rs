@@ -1,9 +1,12 @@
 //! Group calls: who is in one, who is out of it, and whose keys open what.
 
-use roost_client::Command;
-use roost_client::room::{RoomKeys, RoomState};
+use roost_client::content::CallOutcome;
+use roost_client::room::{MediaOffer, RoomKeys, RoomState};
+use roost_client::{Command, Notice};
 use roost_tests::world::{Person, World};
-use roost_wire::{DeviceId, GroupId};
+use roost_wire::api::{Sdp, Track, TrackId, TrackKind};
+use roost_wire::frame::ServerFrame;
+use roost_wire::{DeviceId, GroupId, List};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Time enough for what follows at once.
@@ -328,13 +331,75 @@ fn a_guest_is_in_the_call_and_in_nothing_else() {
         assert_eq!(person.roster(), ["ada", "ben", "gus"], "{}", person.name());
         assert_eq!(person.frame_keys_of(&gus), gus.frame_keys_of(&gus));
     }
-    assert_eq!(ben.reads(&room), ["among ourselves"]);
+    assert_eq!(ben.reads(&room), ["Started a call", "among ourselves"]);
     assert!(gus.core().conversation(&room).is_none());
     let before = gus.keys();
     gus.wishes(Command::LeaveCall);
     world.pass(SOON_MS);
     assert_eq!(ada.roster(), ["ada", "ben"]);
     assert_opens_nothing(&before, &ada.keys());
+}
+
+#[test]
+fn who_is_not_in_the_roster_sends_nothing_whatever_the_server_says() {
+    let (_, [ada, ben, _], _) = three_in_call(440);
+    let group = ada.call().unwrap();
+    let track = |id: u64, device: DeviceId| Track {
+        track: TrackId::new(id),
+        device,
+        kind: TrackKind::Audio,
+    };
+    let ghost = DeviceId::new([9; 16]);
+
+    ada.is_told(&ServerFrame::Tracks {
+        group,
+        tracks: List::capped(vec![track(1, ghost), track(2, ben.device())]),
+    });
+    ada.is_told(&ServerFrame::Speaking {
+        group,
+        devices: List::capped(vec![ghost, ben.device()]),
+    });
+
+    let room = ada.core().room().unwrap();
+    let ids: Vec<u64> = room.tracks.iter().map(|track| track.id.get()).collect();
+    assert_eq!(ids, [2]);
+    assert_eq!(room.speaking, [room.tracks[0].leaf]);
+}
+
+#[test]
+fn where_no_calls_are_forwarded_the_page_is_told_why() {
+    let (world, [ada, _, _], _) = three_in_call(441);
+
+    ada.wishes(Command::ConnectMedia(MediaOffer {
+        sdp: Sdp::new("v=0\r\n".into()).unwrap(),
+        sent: List::default(),
+        is_new: true,
+    }));
+    world.pass(SOON_MS);
+
+    let refused = |notice: &Notice| match notice {
+        Notice::MediaRefused(reason) => Some(reason.clone()),
+        _ => None,
+    };
+    let reason = ada.notices().iter().find_map(refused).unwrap();
+    assert!(reason.contains("forwards no calls"), "{reason}");
+    assert_eq!(ada.roster(), ["ada", "ben", "cem"], "it is in the call");
+}
+
+#[test]
+fn a_call_leaves_a_line_that_says_who_began_it() {
+    let (_, [ada, ben, cem], room) = three_in_call(442);
+
+    for person in [&ada, &ben, &cem] {
+        let lines = person.messages(&room);
+        let begun = lines
+            .iter()
+            .filter_map(|line| Some((line.sender, line.call?)));
+        let begun: Vec<_> = begun.collect();
+        assert_eq!(begun.len(), 1, "{}", person.name());
+        assert_eq!(begun[0].0, ada.account());
+        assert_eq!(begun[0].1.outcome, CallOutcome::Begun);
+    }
 }
 
 fn three(seed: u64) -> (World, [Person; 3], GroupId) {

@@ -65,6 +65,31 @@ async fn coturns_client_learns_its_address() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn the_operators_doctor_asks_every_way_and_names_the_one_that_is_missing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut house = House::open(folder.path()).await?;
+    let port = house.port.to_string();
+
+    let (is_well, said) = house.server.doctor(&["--calls-udp", &port])?;
+    ensure!(is_well, "{said}");
+    for way in ["UDP", "TCP"] {
+        let answers = format!("good  calls by {way}: 127.0.0.1:{port} answers");
+        ensure!(said.contains(&answers), "{said}");
+    }
+    ensure!(said.contains("good  calls over TLS: "), "{said}");
+
+    let elsewhere = roost_tests::real::free_port()?.to_string();
+    let (is_well, said) = house.server.doctor(&["--calls-udp", &elsewhere])?;
+    ensure!(!is_well && said.contains("BAD   calls by UDP: "), "{said}");
+    ensure!(said.contains("good  calls over TLS: "), "{said}");
+
+    house.server.stop()?;
+    let (is_well, said) = house.server.doctor(&["--calls-udp", &port])?;
+    ensure!(!is_well && said.contains("start the server"), "{said}");
+    Ok(())
+}
+
 fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program)
         .args(arguments)

@@ -117,6 +117,8 @@ pub struct ConversationView {
     pub draft: String,
     /// Who typed within the last seconds.
     pub typing: Vec<AccountId>,
+    /// There is a group call, by the server's word.
+    pub is_call_on: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -80,6 +80,15 @@ impl Person {
             .with_context(|| format!("{name}'s picture"))
     }
 
+    /// Waits until the page has made a second connection, and its server answered.
+    ///
+    /// # Errors
+    /// If it makes none, or was not told to remember its connections.
+    pub async fn connects_anew(&self) -> Result<()> {
+        let script = "return window.connections.length > 1 && window.connections.at(-1).connectionState === 'connected'";
+        self.until("another connection", script, &[]).await
+    }
+
     /// How many frames this page sealed, opened and refused in the call.
     ///
     /// # Errors

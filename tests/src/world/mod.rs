@@ -22,6 +22,7 @@ use mischief::Mischief;
 use network::{Life, Line, Network, Parcel, Weather};
 use roost_client::{Command, Effect, HttpCall, HttpReply, Input, Moment, Notice};
 use roost_wire::api::{self, FetchLog, FoundGroup, SubmitCommit};
+use roost_wire::frame::ServerFrame;
 use roost_wire::{Call, GroupId, Method, Seq};
 use server::{Out, Server};
 use std::cell::{RefCell, RefMut};
@@ -412,6 +413,11 @@ impl Stage {
         self.note(|| format!("{name} wants {command:?}"));
         let life = self.clients[client].life;
         self.feed(life, Input::Command(command));
+    }
+
+    pub fn tell(&mut self, client: usize, frame: &ServerFrame) {
+        let life = self.clients[client].life;
+        self.feed(life, Input::Frame(frame.to_bytes()));
     }
 
     /// One input for a client, with all that follows at once.

@@ -6,6 +6,7 @@ use roost_client::view::{
     ConversationState, EventKind, MemberView, MessageView, ThreadItem, Trust,
 };
 use roost_client::{Command, Core, Notice};
+use roost_wire::frame::ServerFrame;
 use roost_wire::{AccountId, DeviceId, GroupId};
 use std::cell::Ref;
 use std::collections::BTreeMap;
@@ -31,6 +32,11 @@ impl Person {
 impl Person {
     pub fn wishes(&self, command: Command) {
         self.world.stage().command(self.index, command);
+    }
+
+    /// The server says this to them, whatever it would say by itself.
+    pub fn is_told(&self, frame: &ServerFrame) {
+        self.world.stage().tell(self.index, frame);
     }
 
     /// Uses a link and connects.

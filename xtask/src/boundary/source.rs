@@ -14,7 +14,7 @@ use crate::{
 const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("main", &["boot", "command", "config"]),
-    ("command", &["boot", "config", "control", "service"]),
+    ("command", &["boot", "config", "control", "service", "tls"]),
     ("config", &[]),
     ("clock", &[]),
     ("entropy", &[]),
@@ -45,7 +45,10 @@ const STARTERS: [&str; 3] = ["main", "command", COMPOSER];
 const CRATE_ARROWS: &[(&str, &[&str])] = &[
     ("roost_store", &["service", "job", "command"]),
     ("roost_mls", &["service"]),
-    ("roost_turn", &["config", "https", "relay", "service"]),
+    (
+        "roost_turn",
+        &["command", "config", "https", "relay", "service"],
+    ),
     ("roost_sfu", &["relay", "service"]),
     ("roost_client", &[]),
 ];

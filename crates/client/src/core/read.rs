@@ -244,6 +244,7 @@ impl Core {
             state: state_of(conversation),
             draft: record.draft.clone(),
             typing: conversation.typing.keys().copied().collect(),
+            is_call_on: self.calls_on.contains_key(group),
         }
     }
 

@@ -99,7 +99,7 @@ impl App {
             are_shown: open.state.can_write(),
             can_be_pressed: is_free && self.core.connection() == Connection::Online,
             start,
-            is_on: start == "room-enter" && self.core.call_on(&open.id).is_some(),
+            is_on: open.is_call_on,
         }
     }
 

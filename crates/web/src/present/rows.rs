@@ -65,6 +65,7 @@ fn row(
         draft,
         unread: if current { 0 } else { conversation.unread },
         current,
+        is_call_on: conversation.is_call_on,
     }
 }
 

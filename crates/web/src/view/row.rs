@@ -19,6 +19,8 @@ pub struct Row {
     pub draft: bool,
     pub unread: u32,
     pub current: bool,
+    /// There is a call to join.
+    pub is_call_on: bool,
 }
 
 /// Stands where rows would be.
@@ -42,6 +44,7 @@ impl Samples for Row {
             draft: false,
             unread: 0,
             current: false,
+            is_call_on: false,
         };
         let hikers = row(
             1,
@@ -72,6 +75,7 @@ impl Samples for Row {
             },
             Self {
                 unread: 3,
+                is_call_on: true,
                 ..family
             },
             liat,
