@@ -17,12 +17,12 @@ const LISTEN: &str = "const [id, wanted, near, done] = arguments;\
     const ear = audio.createAnalyser();\
     ear.fftSize = 8192;\
     const bins = new Float32Array(ear.frequencyBinCount);\
-    let [source, last] = [null, null];\
+    let [heard, last] = [null, null];\
     const look = () => {\
         const stream = document.getElementById(id)?.srcObject;\
-        if (!source && stream?.getAudioTracks().length) {\
-            source = audio.createMediaStreamSource(stream);\
-            source.connect(ear);\
+        if (stream !== heard && stream?.getAudioTracks().length) {\
+            audio.createMediaStreamSource(stream).connect(ear);\
+            heard = stream;\
         }\
         ear.getFloatFrequencyData(bins);\
         const best = bins.reduce((best, power, at) => power > bins[best] ? at : best, 0);\
