@@ -75,6 +75,9 @@ impl Forwarder {
         for (group, device) in &waiting.cuts {
             self.sfu.disconnect(group, device);
         }
+        for group in &waiting.closed {
+            self.sfu.close(group);
+        }
         for device in &waiting.forgotten {
             self.sfu.forget(device);
         }
