@@ -25,6 +25,8 @@ pub enum Delivery {
         device: DeviceId,
         last: Seq,
     },
+    /// A call's group is gone: what its followers get, and the end of its media.
+    Gone { group: GroupId, frame: Bytes },
     /// There is something new in the device's inbox.
     Inbox { device: DeviceId },
     /// The device's sessions are over.

@@ -59,6 +59,7 @@ impl App {
             invites: &self.invites,
             sessions: &self.sessions,
             hub: &self.hub,
+            media: &self.media,
         };
         job::tick(&place, now).await;
     }

@@ -133,17 +133,8 @@ impl Hub {
                 device,
                 last,
             } => inner.step(group, last, |step| step.leaving.push(device)),
-            Delivery::Passing { group, from, frame } => {
-                let Some(lane) = inner.lanes.get(&group) else {
-                    return;
-                };
-                let to = lane.followers.values();
-                to.filter(|follower| Some(follower.device) != from)
-                    .for_each(|follower| {
-                        let frame = frame.clone();
-                        follower.mailbox.put(Mail::Passing { group, frame });
-                    });
-            }
+            Delivery::Passing { group, from, frame } => inner.pass(group, from, &frame),
+            Delivery::Gone { group, frame } => inner.pass(group, None, &frame),
             Delivery::Inbox { device } => inner.to_device(&device, &Mail::Inbox),
             Delivery::Disconnect { device } => inner.to_device(&device, &Mail::Close(None)),
         }
@@ -190,6 +181,15 @@ impl Inner {
             if lane.followers.is_empty() {
                 self.lanes.remove(group);
             }
+        }
+    }
+
+    fn pass(&self, group: GroupId, from: Option<DeviceId>, frame: &Bytes) {
+        let lane = self.lanes.get(&group).into_iter();
+        let followers = lane.flat_map(|lane| lane.followers.values());
+        for follower in followers.filter(|follower| Some(follower.device) != from) {
+            let frame = frame.clone();
+            follower.mailbox.put(Mail::Passing { group, frame });
         }
     }
 

@@ -48,14 +48,10 @@ impl App {
     /// Hands over what a service wants told.
     pub fn deliver(&self, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
-            match &delivery {
-                Delivery::Disconnect { device } => {
-                    self.sessions.end(device);
-                    self.media.forget(*device);
-                }
-                Delivery::Leave { group, device, .. } => self.media.cut(*group, *device),
-                Delivery::Entry { .. } | Delivery::Passing { .. } | Delivery::Inbox { .. } => {}
+            if let Delivery::Disconnect { device } = &delivery {
+                self.sessions.end(device);
             }
+            self.media.heed(&delivery);
             self.hub.deliver(delivery);
         }
     }

@@ -5,7 +5,7 @@ use crate::delivery::Delivery;
 use crate::fanout::Hub;
 use crate::service::agenda::{Agenda, Due, Recovery};
 use crate::service::error::{DirectoryError, GroupError, StoreError};
-use crate::service::{Groups, Inboxes, Invites, Sessions};
+use crate::service::{Groups, Inboxes, Invites, Media, Sessions};
 use crate::telemetry::log;
 
 const MINUTE_MS: u64 = 60_000;
@@ -20,6 +20,7 @@ pub struct Workplace<'a> {
     pub invites: &'a Invites,
     pub sessions: &'a Sessions,
     pub hub: &'a Hub,
+    pub media: &'a Media,
 }
 
 /// A job's failure; it is tried again when it is next due.
@@ -96,6 +97,7 @@ async fn sweep_some(due: &mut Due, place: &Workplace<'_>, now: Moment) -> Result
 
 fn hand_over(place: &Workplace<'_>, deliveries: Vec<Delivery>) {
     for delivery in deliveries {
+        place.media.heed(&delivery);
         place.hub.deliver(delivery);
     }
 }

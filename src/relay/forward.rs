@@ -2,6 +2,7 @@
 //!
 //! Owns the loop. Datagrams come from the workers, which listen; answers leave by the same port.
 
+use super::names::Names;
 use super::outbox::Outbox;
 use super::socket::Udp;
 use crate::clock;
@@ -30,6 +31,7 @@ pub struct Forwarder {
     sfu: Sfu,
     queue: Queue,
     sockets: Vec<Udp>,
+    names: Names,
     outbox: Outbox<()>,
     surroundings: Surroundings,
 }
@@ -42,14 +44,15 @@ impl Forwarder {
     pub fn start(
         queue: Queue,
         sockets: Vec<Udp>,
-        addresses: Vec<SocketAddr>,
+        names: Names,
         surroundings: Surroundings,
     ) -> io::Result<JoinHandle<()>> {
         let certificate = Certificate::generate().map_err(io::Error::other)?;
         let forwarder = Self {
-            sfu: Sfu::new(certificate, addresses, clock::steady()),
+            sfu: Sfu::new(certificate, names.forwarder().to_vec(), clock::steady()),
             queue,
             sockets,
+            names,
             outbox: Outbox::default(),
             surroundings,
         };
@@ -75,6 +78,9 @@ impl Forwarder {
         for (group, device) in &waiting.cuts {
             self.sfu.disconnect(group, device);
         }
+        for group in &waiting.closed {
+            self.sfu.close(group);
+        }
         for device in &waiting.forgotten {
             self.sfu.forget(device);
         }
@@ -86,7 +92,8 @@ impl Forwarder {
         }
         self.sfu.advance(now);
         for datagram in self.sfu.take_datagrams() {
-            self.outbox.put((), datagram.to, &[], &datagram.bytes);
+            let to = self.names.inward(datagram.to);
+            self.outbox.put((), to, &[], &datagram.bytes);
         }
         let sockets = &self.sockets;
         self.outbox.flush(|(), to, bytes, segment| {

@@ -6,6 +6,7 @@
 mod crowd;
 mod door;
 mod forward;
+mod names;
 mod outbox;
 mod ports;
 mod socket;
@@ -16,11 +17,12 @@ mod worker;
 
 pub use door::Door;
 pub use forward::{Surroundings, Tell};
-pub use ports::Reach;
+pub use names::Reach;
 
 use crowd::Crowd;
 use forward::Forwarder;
 use mio::{Poll, Waker};
+use names::Names;
 use ports::Ports;
 use roost_sfu::Queue;
 use roost_turn::{Limits, Network, PeerPolicy, Secret, Server};
@@ -125,10 +127,12 @@ impl Bound {
             crowd: Crowd::default(),
             queue: None,
         };
-        relay.start_forwarder(&self.settings, self.listeners.first(), surroundings)?;
+        let names = names(&self.settings, self.listeners.first());
+        relay.start_forwarder(&names, self.listeners.first(), surroundings)?;
         let count = u16::try_from(self.listeners.len()).unwrap_or(WORKERS_MAX);
         for (number, listeners) in (0..count).zip(self.listeners) {
-            relay.start_worker(&self.settings, secret, listeners, (number, count))?;
+            let machine = machine(&self.settings, &names, secret, count);
+            relay.start_worker((machine, names.clone()), listeners, (number, count))?;
         }
         Ok(relay)
     }
@@ -149,7 +153,7 @@ impl Relay {
 
     fn start_forwarder(
         &mut self,
-        settings: &Settings,
+        names: &Names,
         listeners: Option<&Listeners>,
         surroundings: Surroundings,
     ) -> io::Result<()> {
@@ -158,11 +162,8 @@ impl Relay {
         if sockets.is_empty() {
             return Ok(());
         }
-        let reach = settings.reach.iter().map(|reach| reach.external);
-        let listen: Vec<_> = sockets.iter().map(Udp::address).collect();
-        let addresses = forward::addresses(&listen, reach, &settings.own);
         let queue = Queue::default();
-        let thread = Forwarder::start(queue.clone(), sockets, addresses, surroundings)?;
+        let thread = Forwarder::start(queue.clone(), sockets, names.clone(), surroundings)?;
         self.threads.push(thread);
         self.queue = Some(queue);
         Ok(())
@@ -170,20 +171,14 @@ impl Relay {
 
     fn start_worker(
         &mut self,
-        settings: &Settings,
-        secret: &[u8; 32],
+        (machine, names): (Server, Names),
         listeners: Listeners,
         share: (u16, u16),
     ) -> io::Result<()> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token())?);
         let (way, arrivals) = sync_channel(door::ARRIVALS_MAX);
-        let ports = Ports::new(
-            poll.registry().try_clone()?,
-            settings.reach.clone(),
-            settings.ports.clone(),
-            share,
-        );
+        let ports = Ports::new(poll.registry().try_clone()?, names, share);
         let doors = Doors {
             udp: listeners.udp,
             tcp: listeners.tcp,
@@ -191,7 +186,7 @@ impl Relay {
             crowd: self.crowd.clone(),
             forwarder: self.queue.clone(),
         };
-        let worker = Worker::new(poll, machine(settings, secret, share.1), doors, ports)?;
+        let worker = Worker::new(poll, machine, doors, ports)?;
         let stop = self.stop.clone();
         let thread = std::thread::Builder::new()
             .name(format!("relay {}", share.0))
@@ -253,8 +248,17 @@ fn workers(ports: &RangeInclusive<u16>) -> u16 {
     cores.min(WORKERS_MAX).min(enough).max(1)
 }
 
+/// What the ports are called, for one of the workers' listeners.
+fn names(settings: &Settings, listeners: Option<&Listeners>) -> Names {
+    let listen = listeners.into_iter().flat_map(|it| &it.udp);
+    let listen: Vec<_> = listen.map(Udp::address).collect();
+    let reach = settings.reach.iter().map(|reach| reach.external);
+    let forwarder = forward::addresses(&listen, reach, &settings.own);
+    Names::new(settings.reach.clone(), settings.ports.clone(), forwarder)
+}
+
 /// The machine of one of so many workers.
-fn machine(settings: &Settings, secret: &[u8; 32], workers: u16) -> Server {
+fn machine(settings: &Settings, names: &Names, secret: &[u8; 32], workers: u16) -> Server {
     let relays = settings
         .reach
         .iter()
@@ -264,7 +268,8 @@ fn machine(settings: &Settings, secret: &[u8; 32], workers: u16) -> Server {
         settings.ports.clone(),
         settings.allowed.clone(),
     )
-    .on_machine(settings.own.clone(), settings.links.clone());
+    .on_machine(settings.own.clone(), settings.links.clone())
+    .with_service(names.forwarder().to_vec());
     let limits = Limits::default()
         .with_ports(settings.ports.len())
         .shared(workers);

@@ -1,28 +1,19 @@
-//! The sockets that relay, and what the world calls them.
+//! The sockets that relay.
 //!
-//! Owns the two names of each: the address it is bound to, and the one that it is reached at, which
-//! differ behind a router that forwards ports. The machine and its clients know only the latter.
+//! Owns which port is free for the next one. What the world calls them is in `names`.
 
+use super::names::Names;
 use super::socket::Udp;
 use super::token::Source;
 use mio::Registry;
 use roost_turn::RelaySockets;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-
-/// An address of this machine that relays are opened at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reach {
-    pub bound: IpAddr,
-    /// Where the others of a call reach it.
-    pub external: IpAddr,
-}
 
 pub struct Ports {
     registry: Registry,
-    reach: Vec<Reach>,
-    range: RangeInclusive<u16>,
+    pub names: Names,
     /// Which of the workers this is, and of how many: each has every so many pairs of the range.
     share: (u16, u16),
     /// By the name that the machine knows.
@@ -32,16 +23,10 @@ pub struct Ports {
 }
 
 impl Ports {
-    pub fn new(
-        registry: Registry,
-        reach: Vec<Reach>,
-        range: RangeInclusive<u16>,
-        share: (u16, u16),
-    ) -> Self {
+    pub const fn new(registry: Registry, names: Names, share: (u16, u16)) -> Self {
         Self {
             registry,
-            reach,
-            range,
+            names,
             share,
             open: BTreeMap::new(),
             next: 0,
@@ -56,57 +41,33 @@ impl Ports {
     /// The relay at the address of this number.
     #[must_use]
     pub fn relay(&self, at: usize, port: u16) -> Option<SocketAddr> {
-        let reach = self.reach.get(at)?;
+        let reach = self.names.reach().get(at)?;
         Some(SocketAddr::new(reach.external, port))
-    }
-
-    /// Where to send what is meant for a peer: our own relays are met inside, since not every
-    /// router sends back what comes from behind it.
-    #[must_use]
-    pub fn inward(&self, peer: SocketAddr) -> SocketAddr {
-        self.renamed(peer, |reach| (reach.external, reach.bound))
-    }
-
-    /// What the machine calls a peer that packets came from.
-    #[must_use]
-    pub fn outward(&self, peer: SocketAddr) -> SocketAddr {
-        self.renamed(peer, |reach| (reach.bound, reach.external))
-    }
-
-    fn renamed(&self, peer: SocketAddr, names: impl Fn(&Reach) -> (IpAddr, IpAddr)) -> SocketAddr {
-        if !self.range.contains(&peer.port()) {
-            return peer;
-        }
-        let found = self
-            .reach
-            .iter()
-            .map(names)
-            .find(|(from, _)| *from == peer.ip());
-        found.map_or(peer, |(_, to)| SocketAddr::new(to, peer.port()))
     }
 
     /// Ports of this worker, beginning after the one given out last.
     fn candidates(&self) -> impl Iterator<Item = u16> {
         let (mine, of) = self.share;
-        let start = *self.range.start();
+        let range = self.names.ports();
+        let start = *range.start();
         let all = move |range: RangeInclusive<u16>| {
             range.filter(move |port| ((port - start) / 2) % of == mine)
         };
-        let next = self.next.clamp(start, *self.range.end());
-        all(next..=*self.range.end()).chain(all(start..=next.saturating_sub(1)))
+        let next = self.next.clamp(start, *range.end());
+        all(next..=*range.end()).chain(all(start..=next.saturating_sub(1)))
     }
 }
 
 impl RelaySockets for Ports {
     fn has_family(&self, is_ipv6: bool) -> bool {
-        self.reach
-            .iter()
-            .any(|reach| reach.external.is_ipv6() == is_ipv6)
+        let mut reach = self.names.reach().iter();
+        reach.any(|reach| reach.external.is_ipv6() == is_ipv6)
     }
 
     fn open(&mut self, is_ipv6: bool, is_even: bool) -> Option<SocketAddr> {
-        let (at, reach) = self
-            .reach
+        let names = self.names.clone();
+        let (at, reach) = names
+            .reach()
             .iter()
             .enumerate()
             .find(|(_, reach)| reach.external.is_ipv6() == is_ipv6)?;
@@ -138,7 +99,9 @@ impl RelaySockets for Ports {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::names::Reach;
     use mio::Poll;
+    use std::net::IpAddr;
 
     /// Below the ports that systems give out by themselves.
     const RANGE: RangeInclusive<u16> = 21_110..=21_117;
@@ -154,7 +117,8 @@ mod tests {
             external: external(),
         };
         let registry = poll.registry().try_clone().unwrap();
-        Ports::new(registry, vec![reach], range, share)
+        let names = Names::new(vec![reach], range, Vec::new());
+        Ports::new(registry, names, share)
     }
 
     #[test]
@@ -167,10 +131,7 @@ mod tests {
         assert_eq!(relay.ip(), external());
         let bound = ports.socket(relay).unwrap().address();
         assert_eq!(bound, SocketAddr::new(LOOPBACK, relay.port()));
-        assert_eq!(ports.inward(relay), bound);
-        assert_eq!(ports.outward(bound), relay);
-        let elsewhere = SocketAddr::new(external(), 443);
-        assert_eq!(ports.inward(elsewhere), elsewhere);
+        assert_eq!(ports.names.inward(relay), bound);
         assert!(!ports.has_family(true));
         assert_eq!(ports.open(true, false), None);
     }

@@ -193,8 +193,8 @@ impl Worker {
                     peer,
                     payload,
                 } => {
-                    let peer = self.ports.inward(peer);
-                    self.outbox.put(Via::Relay(relay), peer, &[], payload);
+                    let way = (&self.ports, self.forwarder.as_ref());
+                    send(way, &mut self.outbox, (relay, peer), payload);
                 }
                 FromClient::Nothing => {}
             }
@@ -210,7 +210,7 @@ impl Worker {
             return false;
         };
         for (peer, payload) in self.inbox.datagrams(filled) {
-            let peer = self.ports.outward(peer);
+            let peer = self.ports.names.outward(peer);
             let step = self.machine.from_peer(relay, peer, payload, now);
             let (client, header, payload) = match &step {
                 FromPeer::Channel { client, header } => (client, header.as_slice(), payload),
@@ -329,8 +329,8 @@ impl Worker {
                 peer,
                 payload,
             } => {
-                let peer = self.ports.inward(peer);
-                self.outbox.put(Via::Relay(relay), peer, &[], payload);
+                let way = (&self.ports, self.forwarder.as_ref());
+                send(way, &mut self.outbox, (relay, peer), payload);
                 Ok(())
             }
             FromClient::Nothing => Ok(()),
@@ -359,6 +359,23 @@ impl Worker {
         }
         self.take_arrivals(now);
         self.flush(now);
+    }
+}
+
+/// What a client sends by its relay. What forwards group calls is met inside: nothing is sent to its
+/// port, where this relay listens as well, so that nobody reaches the relay through itself.
+fn send(
+    (ports, forwarder): (&Ports, Option<&Queue>),
+    outbox: &mut Outbox<Via>,
+    (relay, peer): (SocketAddr, SocketAddr),
+    payload: &[u8],
+) {
+    if !ports.names.forwarder().contains(&peer) {
+        outbox.put(Via::Relay(relay), ports.names.inward(peer), &[], payload);
+    } else if let Some(queue) = forwarder
+        && door::is_ours(payload)
+    {
+        queue.datagram(relay, payload);
     }
 }
 

@@ -55,7 +55,7 @@ impl Media {
     /// Connects a device to a call that it is in.
     ///
     /// # Errors
-    /// `NotFound` unless it is in the group; what the machine says.
+    /// `NotFound` unless the group is a call's and the device is in it; what the machine says.
     pub async fn connect(
         &self,
         groups: &Groups,
@@ -64,7 +64,7 @@ impl Media {
     ) -> Result<MediaConnected, MediaError> {
         let queue = self.0.get().ok_or(MediaError::None)?;
         let group = asked.group;
-        groups.check_member(from, &group).await?;
+        groups.seat(from, &group).await?;
         let (answer, answered) = oneshot::channel();
         let ask = Ask::Connect {
             asked: Asked {
@@ -84,7 +84,7 @@ impl Media {
         }
         let connected = answered.await.map_err(|_| MediaError::Busy)??;
         // It may have been removed meanwhile: before it was connected, so that nobody cut it.
-        if let Err(error) = groups.check_member(from, &group).await {
+        if let Err(error) = groups.seat(from, &group).await {
             queue.cut(group, from.device);
             return Err(error.into());
         }
@@ -104,17 +104,23 @@ impl Media {
         }
     }
 
-    /// The device may not be in the call any more, or does not want to.
+    /// The device does not want to be in the call's media any more.
     pub fn cut(&self, group: GroupId, device: DeviceId) {
         if let Some(queue) = self.0.get() {
             queue.cut(group, device);
         }
     }
 
-    /// The device may not be in any call any more.
-    pub fn forget(&self, device: DeviceId) {
-        if let Some(queue) = self.0.get() {
-            queue.forget(device);
+    /// Who may not be in a call any more is cut from its media.
+    pub fn heed(&self, delivery: &Delivery) {
+        let Some(queue) = self.0.get() else {
+            return;
+        };
+        match delivery {
+            Delivery::Disconnect { device } => queue.forget(*device),
+            Delivery::Leave { group, device, .. } => queue.cut(*group, *device),
+            Delivery::Gone { group, .. } => queue.close(*group),
+            Delivery::Entry { .. } | Delivery::Passing { .. } | Delivery::Inbox { .. } => {}
         }
     }
 

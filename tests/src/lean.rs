@@ -1,9 +1,11 @@
 //! Load: real accounts and groups, then sockets that speak the wire protocol and do as little
 //! else as they can, so that what is measured is the server.
 //!
-//! Owns [`Member`], a real core that makes the accounts and groups and then lends its session,
-//! and [`Line`], a bare WebSocket. Messages are made in advance: a true header of the group's
+//! Owns [`Member`], a real core that makes the accounts and groups and then lends its session (or
+//! stays connected itself, in `live`), and [`Line`], a bare WebSocket. Messages are made in advance: a true header of the group's
 //! epoch before random bytes, which is all a server can tell apart.
+
+mod live;
 
 use crate::real::RealServer;
 use crate::world::client::Client;
@@ -20,7 +22,6 @@ use roost_wire::{Call, Epoch, GroupId, InboxSeq, List, Seq, StateCounter, Token,
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
@@ -70,6 +71,18 @@ impl Way {
         Arc::new(config)
     }
 
+    /// Opens a WebSocket.
+    async fn dial(&self, path: &str) -> Result<Stream> {
+        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        tcp.set_nodelay(true)?;
+        let name = ServerName::try_from("localhost")?;
+        let tls = self.tls.connect(name, tcp).await?;
+        let address = format!("{}{path}", self.origin.replacen("http", "ws", 1));
+        let mut request = address.into_client_request()?;
+        request.headers_mut().insert("origin", self.origin.parse()?);
+        Ok(tokio_tungstenite::client_async(request, tls).await?.0)
+    }
+
     async fn call<C: Call>(&self, token: &Token, call: &C) -> Result<C::Reply> {
         let call_data = HttpCall {
             id: roost_client::CallId::new(0),
@@ -86,12 +99,14 @@ impl Way {
     }
 }
 
-/// A real core over plain requests.
+/// A real core over plain requests, and over a socket while it is wanted live.
 pub struct Member {
     way: Way,
     client: Client,
     /// Of its newest request.
     pub token: Option<Token>,
+    socket: Option<Stream>,
+    alarm: Option<Moment>,
 }
 
 impl Member {
@@ -104,6 +119,8 @@ impl Member {
             way: way.clone(),
             client: Client::new(name, 0, Seeded::new(seed)),
             token: None,
+            socket: None,
+            alarm: None,
         };
         member
             .does(Command::Join {
@@ -125,37 +142,25 @@ impl Member {
     /// If it is refused.
     pub async fn does(&mut self, command: Command) -> Result<Vec<Notice>> {
         let first = self.client.notices.len();
-        let mut inputs =
-            VecDeque::from([Input::Command(command), Input::Command(Command::SyncOnce)]);
-        let mut alarm = None;
-        loop {
-            while let Some(input) = inputs.pop_front() {
-                let stored = self
-                    .client
-                    .step(input, now(), false)
-                    .context("a live core")?;
-                for effect in stored.effects {
-                    match effect {
-                        Effect::Http(call) => inputs.push_back(self.call(call).await),
-                        Effect::WakeAt(moment) => alarm = Some(moment),
-                        _ => {}
-                    }
-                }
-            }
-            let notices = &self.client.notices[first..];
-            if let Some(Notice::Refused { reason } | Notice::Failed { reason, .. }) = notices
-                .iter()
-                .find(|notice| matches!(notice, Notice::Refused { .. } | Notice::Failed { .. }))
-            {
+        self.feed(Input::Command(command)).await?;
+        self.feed(Input::Command(Command::SyncOnce)).await?;
+        while !self.news(first)?.contains(&Notice::Settled) {
+            let wait = self.alarm.context("nothing to wait for")?.since(now());
+            tokio::time::sleep(Duration::from_millis(wait + 1)).await;
+            self.feed(Input::Tick).await?;
+        }
+        Ok(self.news(first)?.to_vec())
+    }
+
+    /// What the core announced since, unless it refused something.
+    fn news(&self, first: usize) -> Result<&[Notice]> {
+        let notices = &self.client.notices[first..];
+        for notice in notices {
+            if let Notice::Refused { reason } | Notice::Failed { reason, .. } = notice {
                 bail!("{}: {reason}", self.client.name);
             }
-            if notices.contains(&Notice::Settled) {
-                return Ok(notices.to_vec());
-            }
-            let wait = alarm.context("nothing to wait for")?.since(now());
-            tokio::time::sleep(Duration::from_millis(wait + 1)).await;
-            inputs.push_back(Input::Tick);
         }
+        Ok(notices)
     }
 
     /// Opens a socket with this member's session and follows a group from its start.
@@ -237,17 +242,7 @@ pub struct Listener {
 
 impl Line {
     async fn open(way: &Way, ticket: &SocketTicket, follows: &[(GroupId, Seq)]) -> Result<Self> {
-        let tcp = TcpStream::connect(("127.0.0.1", way.port)).await?;
-        tcp.set_nodelay(true)?;
-        let tls = way
-            .tls
-            .connect(ServerName::try_from("localhost")?, tcp)
-            .await?;
-        let address = format!("{}{}", way.origin.replacen("http", "ws", 1), ticket.path());
-        let mut request = address.into_client_request()?;
-        request.headers_mut().insert("origin", way.origin.parse()?);
-        let (stream, _) = tokio_tungstenite::client_async(request, tls).await?;
-        let (sink, source) = stream.split();
+        let (sink, source) = way.dial(&ticket.path()).await?.split();
         let mut line = Self { sink, source };
         line.greet(follows).await?;
         Ok(line)

@@ -3,11 +3,13 @@
 use roost_client::content::CallOutcome;
 use roost_client::room::{MediaOffer, RoomKeys, RoomState};
 use roost_client::{Command, Notice};
+use roost_sfu::Queue;
 use roost_tests::world::{Person, World};
 use roost_wire::api::{Sdp, Track, TrackId, TrackKind};
 use roost_wire::frame::ServerFrame;
 use roost_wire::{DeviceId, GroupId, List};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Time enough for what follows at once.
 const SOON_MS: u64 = 2_000;
@@ -220,6 +222,32 @@ fn when_the_last_device_crashes_the_call_is_over_after_a_while() {
     ben.enters(&room);
     world.pass(SOON_MS);
     assert_eq!(ben.roster(), ["ben"]);
+}
+
+#[test]
+fn with_a_call_its_media_ends_whether_the_last_one_left_or_was_lost() {
+    for is_lost in [false, true] {
+        let (world, [ada, ..], room) = three(435);
+        let queue = Queue::default();
+        world.forwards_to(queue.clone());
+        ada.enters(&room);
+        world.pass(SOON_MS);
+        let call = ada.call().unwrap();
+        assert!(queue.take(Duration::ZERO).closed.is_empty());
+
+        if is_lost {
+            ada.disconnects();
+            world.pass(200_000);
+        } else {
+            ada.wishes(Command::LeaveCall);
+            world.pass(SOON_MS);
+        }
+
+        assert!(
+            queue.take(Duration::ZERO).closed.contains(&call),
+            "{is_lost}"
+        );
+    }
 }
 
 #[test]

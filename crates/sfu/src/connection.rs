@@ -47,9 +47,8 @@ pub struct Connection {
     pub group: GroupId,
     pub device: DeviceId,
     pub ufrag: String,
+    /// When something came that only the device can have sent.
     pub heard: Instant,
-    /// Where it is heard from, the latest last.
-    pub places: Vec<SocketAddr>,
     pub sources: BTreeMap<Mid, Source>,
     pub slots: BTreeMap<Mid, Slot>,
     /// What it is taken to carry, in bits a second.
@@ -93,7 +92,6 @@ impl Connection {
             device,
             ufrag,
             heard: now,
-            places: Vec::new(),
             sources: BTreeMap::new(),
             slots: BTreeMap::new(),
             estimate_bps: FIRST_ESTIMATE_BPS,
@@ -149,8 +147,11 @@ impl Connection {
     }
 
     /// Whether a datagram shows that its sender is the device: a STUN request under its password.
-    pub fn knows(&self, from: SocketAddr, local: SocketAddr, bytes: &[u8], now: Instant) -> bool {
-        receive(from, local, bytes, now).is_some_and(|input| self.rtc.accepts(&input))
+    pub fn proves(&self, local: SocketAddr, bytes: &[u8], now: Instant) -> bool {
+        // The library asks for no proof where the device is known to be: here it is nowhere.
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let input = receive(nowhere, local, bytes, now);
+        input.is_some_and(|input| self.rtc.accepts(&input))
     }
 
     /// Takes a datagram. What is not understood is dropped.

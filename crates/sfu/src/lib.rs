@@ -5,6 +5,8 @@
 //! opens a socket, reads a clock or looks inside a frame: frames are encrypted between the devices,
 //! and all that is read here are headers of RTP.
 
+mod ask;
+mod call;
 mod connection;
 mod crypto;
 mod descriptor;
@@ -12,14 +14,17 @@ pub mod door;
 mod layer;
 pub mod limit;
 mod offer;
+mod places;
 mod queue;
 mod sfu;
+mod share;
 mod slot;
 mod source;
 mod speakers;
 mod splice;
 
+pub use ask::{Asked, ConnectError, Told};
 pub use connection::Datagram;
 pub use crypto::{Certificate, CertificateError, provider as crypto_provider};
 pub use queue::{Ask, Queue, Reply, Waiting};
-pub use sfu::{Asked, ConnectError, Sfu, Told};
+pub use sfu::Sfu;

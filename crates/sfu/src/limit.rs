@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const CONNECTIONS: usize = 1_000;
 /// Places one connection is heard from at a time: a phone that changes networks has two or three.
 pub const ADDRESSES_PER_CONNECTION: usize = 4;
+/// How long a place is kept for the connection that proved itself there last.
+pub const PLACE_KEPT: Duration = Duration::from_secs(10);
 /// A datagram; what is larger is of nobody who follows the path's limits.
 pub const DATAGRAM_BYTES: usize = 2_000;
 /// M-lines of one offer: what is sent, what is received, and some that were given up.
@@ -16,6 +18,8 @@ pub const SILENCE: Duration = Duration::from_secs(20);
 pub const KEY_FRAME_EVERY: Duration = Duration::from_millis(300);
 /// How often layers and speakers are looked at.
 pub const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long there must be room for a better layer before it is taken.
+pub const RISE_AFTER: Duration = Duration::from_millis(1_500);
 /// A stream of which nothing came for so long is not there.
 pub const STREAM_GAP: Duration = Duration::from_millis(1_500);
 /// Layers of one track.

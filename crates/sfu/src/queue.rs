@@ -40,6 +40,8 @@ pub struct Waiting {
     pub cuts: BTreeSet<(GroupId, DeviceId)>,
     /// Devices that may not be in any.
     pub forgotten: BTreeSet<DeviceId>,
+    /// Calls that are over.
+    pub closed: BTreeSet<GroupId>,
     pub is_over: bool,
 }
 
@@ -80,6 +82,12 @@ impl Queue {
         self.0.1.notify_one();
     }
 
+    /// The call is over.
+    pub fn close(&self, group: GroupId) {
+        self.waiting().closed.insert(group);
+        self.0.1.notify_one();
+    }
+
     /// Nothing is taken any more; what waits is dropped.
     pub fn end(&self) {
         *self.waiting() = Waiting {
@@ -116,6 +124,7 @@ impl Waiting {
             && self.asks.is_empty()
             && self.cuts.is_empty()
             && self.forgotten.is_empty()
+            && self.closed.is_empty()
     }
 }
 

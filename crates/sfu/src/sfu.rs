@@ -1,60 +1,25 @@
 //! All calls of a server: who is where, and who gets what.
 
-use crate::connection::{Connection, Datagram, Said, kind_of};
+mod choose;
+mod forward;
+
+use crate::ask::{Asked, ConnectError, Told};
+use crate::call::Call;
+use crate::connection::{Connection, Datagram, kind_of};
 use crate::crypto::Certificate;
-use crate::door::{self, Pass};
-use crate::limit::{ADDRESSES_PER_CONNECTION, CONNECTIONS, DATAGRAM_BYTES, LOOK_EVERY, SILENCE};
+use crate::door::Pass;
+use crate::limit::{CONNECTIONS, LOOK_EVERY, SILENCE};
 use crate::offer::Offer;
-use crate::slot::Encoding;
-use crate::speakers::Speakers;
-use roost_wire::api::{
-    MediaConnected, MediaConnection, Sdp, Sent, Track, TrackId, TrackKind, Tracks, Want,
-};
-use roost_wire::limit::CALL_DEVICES;
-use roost_wire::{DeviceId, GroupId, List};
+use crate::places::Places;
+use roost_wire::api::{MediaConnected, MediaConnection, Sdp, Sent, TrackId, Tracks, Want};
+use roost_wire::limit::CALL_DEVICES_MAX;
+use roost_wire::{DeviceId, GroupId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
-use str0m::media::Mid;
-use str0m::rtp::RtpPacket;
 
 /// How often what was said may make others say something before the next datagram is taken.
 const ROUNDS_MAX: usize = 8;
-
-/// Something the devices of a call are to be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    Tracks {
-        group: GroupId,
-        tracks: Tracks,
-    },
-    Speaking {
-        group: GroupId,
-        devices: Vec<DeviceId>,
-    },
-}
-
-/// What a device asks for when it connects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    pub group: GroupId,
-    pub device: DeviceId,
-    pub offer: Sdp,
-    pub sent: Vec<Sent>,
-    /// The connection to negotiate anew.
-    pub connection: Option<MediaConnection>,
-}
-
-/// Why a device is not connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectError {
-    #[error("there are as many in the call as can be")]
-    Full,
-    #[error("the offer cannot be used")]
-    Offer,
-    #[error("there is no such connection")]
-    Gone,
-}
 
 /// The machine. Feed it datagrams and wishes, let time pass with [`Sfu::advance`], then take what
 /// is to be sent and told; again at [`Sfu::deadline`].
@@ -64,30 +29,13 @@ pub struct Sfu {
     last_number: u64,
     connections: BTreeMap<MediaConnection, Connection>,
     calls: BTreeMap<GroupId, Call>,
-    by_ufrag: BTreeMap<String, MediaConnection>,
-    by_place: BTreeMap<SocketAddr, MediaConnection>,
+    places: Places,
     due: BTreeMap<MediaConnection, Instant>,
     /// Those with something to send that has not been taken from them.
     stirred: BTreeSet<MediaConnection>,
     looked: Instant,
     out: Vec<Datagram>,
     told: VecDeque<Told>,
-}
-
-#[derive(Default)]
-struct Call {
-    members: BTreeMap<DeviceId, MediaConnection>,
-    tracks: BTreeMap<TrackId, Place>,
-    speakers: Speakers,
-}
-
-/// Where a track comes from.
-#[derive(Clone, Copy)]
-struct Place {
-    connection: MediaConnection,
-    mid: Mid,
-    device: DeviceId,
-    kind: TrackKind,
 }
 
 impl Sfu {
@@ -100,8 +48,7 @@ impl Sfu {
             last_number: 0,
             connections: BTreeMap::new(),
             calls: BTreeMap::new(),
-            by_ufrag: BTreeMap::new(),
-            by_place: BTreeMap::new(),
+            places: Places::default(),
             due: BTreeMap::new(),
             stirred: BTreeSet::new(),
             looked: now,
@@ -157,6 +104,18 @@ impl Sfu {
         }
     }
 
+    /// Ends all connections to a call.
+    pub fn close(&mut self, group: &GroupId) {
+        let call = self.calls.get(group);
+        let ids: Vec<_> = call
+            .into_iter()
+            .flat_map(|call| call.members.values().copied())
+            .collect();
+        for id in ids {
+            self.end(id);
+        }
+    }
+
     /// What a device's slots are to carry.
     pub fn watch(&mut self, group: &GroupId, device: &DeviceId, wants: &[Want], now: Instant) {
         let Some(call) = self.calls.get(group) else {
@@ -170,31 +129,11 @@ impl Sfu {
             return;
         };
         connection.wish(wants, |track, kind| {
-            let place = call.tracks.get(track);
+            let place = call.place(track);
             place.is_some_and(|it| it.device != *device && kind_of(it.kind) == kind)
         });
         let id = connection.id;
         self.choose(id, now);
-    }
-
-    /// Takes a datagram that [`door::is_ours`].
-    pub fn receive(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
-        let family = |address: &&SocketAddr| address.is_ipv6() == from.is_ipv6();
-        let Some(local) = self.addresses.iter().find(family).copied() else {
-            return;
-        };
-        if bytes.len() > DATAGRAM_BYTES {
-            return;
-        }
-        let Some(id) = self.whose(from, local, bytes, now) else {
-            return;
-        };
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        connection.heard = now;
-        connection.hear(from, local, bytes, now);
-        self.take_from(id, now);
     }
 
     /// Lets time pass, and gathers what is to be sent.
@@ -255,7 +194,7 @@ impl Sfu {
     ) -> Result<(MediaConnection, Sdp), ConnectError> {
         let last = self.member(&asked.group, &asked.device);
         let others = self.members(&asked.group) - usize::from(last.is_some());
-        if others >= CALL_DEVICES || self.connections.len() >= CONNECTIONS {
+        if others >= CALL_DEVICES_MAX || self.connections.len() >= CONNECTIONS {
             return Err(ConnectError::Full);
         }
         let id = MediaConnection::new(self.number());
@@ -269,7 +208,7 @@ impl Sfu {
         if let Some(last) = last {
             self.end(last);
         }
-        self.by_ufrag.insert(connection.ufrag.clone(), id);
+        self.places.add(connection.ufrag.clone(), id);
         let call = self.calls.entry(asked.group).or_default();
         call.members.insert(asked.device, id);
         self.connections.insert(id, connection);
@@ -294,143 +233,6 @@ impl Sfu {
     fn number(&mut self) -> u64 {
         self.last_number = self.last_number.saturating_add(1);
         self.last_number
-    }
-
-    /// Whose datagram it is: of whom a STUN request names and whose password it was made with, or
-    /// of who made one from the same place.
-    fn whose(
-        &mut self,
-        from: SocketAddr,
-        local: SocketAddr,
-        bytes: &[u8],
-        now: Instant,
-    ) -> Option<MediaConnection> {
-        let Some(ufrag) = door::ufrag(bytes) else {
-            return self.by_place.get(&from).copied();
-        };
-        let id = *self.by_ufrag.get(ufrag)?;
-        let connection = self.connections.get_mut(&id)?;
-        let known = self.by_place.get(&from) == Some(&id);
-        if known {
-            return Some(id);
-        }
-        if !connection.knows(from, local, bytes, now) {
-            return None;
-        }
-        connection.places.push(from);
-        if connection.places.len() > ADDRESSES_PER_CONNECTION {
-            let oldest = connection.places.remove(0);
-            self.by_place.remove(&oldest);
-        }
-        self.by_place.insert(from, id);
-        Some(id)
-    }
-
-    /// Takes from a connection what it has to send and to say.
-    fn take_from(&mut self, id: MediaConnection, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        let mut said = Vec::new();
-        match connection.drain(&mut self.out, &mut said) {
-            Ok(due) => self.due.insert(id, due),
-            Err(_) => return self.end(id),
-        };
-        for said in said {
-            match said {
-                Said::Media(packet) => {
-                    self.forward(id, &packet, now);
-                }
-                Said::Lost(mid) => {
-                    let connection = self.connections.get(&id);
-                    let slot = connection.and_then(|it| it.slots.get(&mid));
-                    if let Some(encoding) = slot.and_then(|slot| slot.carries()) {
-                        self.ask_key_frame(encoding, now);
-                    }
-                }
-            }
-        }
-    }
-
-    fn forward(&mut self, from: MediaConnection, packet: &RtpPacket, now: Instant) -> Option<()> {
-        let sender = self.connections.get_mut(&from)?;
-        let (mid, rid) = sender.place_of(packet)?;
-        let (device, group) = (sender.device, sender.group);
-        let source = sender.sources.get_mut(&mid)?;
-        source.note(rid, packet.payload.len(), now);
-        let (track, kind) = (source.track, source.kind);
-        let call = self.calls.get_mut(&group)?;
-        if kind == TrackKind::Audio {
-            let level = packet.header.ext_vals.audio_level.unwrap_or(i8::MIN);
-            call.speakers.hear(device, level, now);
-        }
-        let of = Encoding { track, rid };
-        for (_, id) in call.members.iter().filter(|(_, id)| **id != from) {
-            let receiver = self.connections.get_mut(id);
-            if receiver.is_some_and(|receiver| receiver.forward(of, packet, now)) {
-                self.stirred.insert(*id);
-            }
-        }
-        Some(())
-    }
-
-    fn place(&self, group: &GroupId, track: TrackId) -> Option<Place> {
-        self.calls.get(group)?.tracks.get(&track).copied()
-    }
-
-    fn ask_key_frame(&mut self, encoding: Encoding, now: Instant) {
-        let places = self
-            .calls
-            .values()
-            .find_map(|call| call.tracks.get(&encoding.track));
-        let Some(place) = places.copied() else {
-            return;
-        };
-        if let Some(sender) = self.connections.get_mut(&place.connection)
-            && sender.ask_key_frame(place.mid, encoding.rid, now)
-        {
-            self.stirred.insert(place.connection);
-        }
-    }
-
-    /// Chooses what each slot of a connection carries, and asks for the key frames this takes.
-    fn choose(&mut self, id: MediaConnection, now: Instant) -> Option<()> {
-        let connection = self.connections.get(&id)?;
-        let (group, mut left_bps, mut desired_bps) = (connection.group, connection.estimate_bps, 0);
-        let mut wants: Vec<_> = connection
-            .slots
-            .iter()
-            .filter_map(|(mid, slot)| slot.want.map(|(track, height)| (height, *mid, track)))
-            .collect();
-        // The smallest first: they get their share, and what is large gets what is left.
-        wants.sort_unstable_by_key(|(height, mid, _)| (*height, *mid));
-        for (height, mid, track) in wants {
-            let place = self.place(&group, track);
-            let source = place.and_then(|place| {
-                self.connections
-                    .get(&place.connection)?
-                    .sources
-                    .get(&place.mid)
-            });
-            let chosen = source.and_then(|source| source.choose(height, left_bps, now));
-            let best = source.and_then(|source| source.choose(height, u64::MAX, now));
-            desired_bps += best.map_or(0, |(_, bps)| bps);
-            let encoding = chosen.map(|(rid, bps)| {
-                left_bps = left_bps.saturating_sub(bps);
-                Encoding { track, rid }
-            });
-            let slot = self.connections.get_mut(&id)?.slots.get_mut(&mid)?;
-            // What stopped for a moment may go on.
-            slot.chosen = encoding.or(slot.chosen);
-            if let Some(waits_for) = slot.waits_for() {
-                self.ask_key_frame(waits_for, now);
-            }
-        }
-        // Half as much again, so that there is room to find more.
-        self.connections
-            .get_mut(&id)?
-            .desire(desired_bps.saturating_mul(3) / 2);
-        Some(())
     }
 
     /// Every so often: who is gone, what needs how much, who carries what, who speaks.
@@ -472,12 +274,7 @@ impl Sfu {
             return;
         };
         connection.close(&mut self.out);
-        self.by_ufrag.remove(&connection.ufrag);
-        for place in &connection.places {
-            if self.by_place.get(place) == Some(&id) {
-                self.by_place.remove(place);
-            }
-        }
+        self.places.remove(&connection.ufrag, id);
         self.due.remove(&id);
         self.stirred.remove(&id);
         if let Some(call) = self.calls.get_mut(&connection.group) {
@@ -492,24 +289,7 @@ impl Sfu {
         let Some(call) = self.calls.get_mut(&group) else {
             return;
         };
-        let mut tracks = BTreeMap::new();
-        for connection in call
-            .members
-            .values()
-            .filter_map(|id| self.connections.get(id))
-        {
-            for (mid, source) in &connection.sources {
-                let place = Place {
-                    connection: connection.id,
-                    mid: *mid,
-                    device: connection.device,
-                    kind: source.kind,
-                };
-                tracks.insert(source.track, place);
-            }
-        }
-        let changed = !tracks.keys().eq(call.tracks.keys());
-        call.tracks = tracks;
+        let changed = call.count(&self.connections);
         if call.members.is_empty() {
             self.calls.remove(&group);
         }
@@ -520,20 +300,7 @@ impl Sfu {
     }
 
     fn tracks(&self, group: &GroupId) -> Tracks {
-        let tracks = self
-            .calls
-            .get(group)
-            .into_iter()
-            .flat_map(|call| &call.tracks);
-        List::capped(
-            tracks
-                .map(|(track, place)| Track {
-                    track: *track,
-                    device: place.device,
-                    kind: place.kind,
-                })
-                .collect(),
-        )
+        self.calls.get(group).map(Call::tracks).unwrap_or_default()
     }
 }
 

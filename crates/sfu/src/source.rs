@@ -61,29 +61,32 @@ impl Source {
         }
     }
 
-    /// The encoding for somebody who wants so many lines and has so much left, and what it needs.
-    pub fn choose(&self, height: u32, left_bps: u64, now: Instant) -> Option<(Option<Rid>, u64)> {
+    /// What somebody may get who wants so many lines, the smallest first. Nothing if the streams
+    /// stopped.
+    pub fn layers(&self, height: u32, now: Instant) -> Vec<Layer> {
         let there = |stream: &&Stream| now.saturating_duration_since(stream.came) < STREAM_GAP;
-        let layers: Vec<Layer> = self
-            .streams
-            .iter()
-            .filter(there)
-            .filter_map(|stream| {
-                Some(Layer {
-                    rid: stream.rid?,
-                    bits_per_second: stream.bits_per_second,
-                })
-            })
-            .collect();
-        if let Some(layer) = layer::choose(&layers, height, left_bps) {
-            return Some((Some(layer.rid), layer.bits_per_second));
+        let layers = self.streams.iter().filter(there).map(Stream::layer);
+        let layers = layer::wanted(layers.filter(|it| it.rid.is_some()).collect(), height);
+        if !layers.is_empty() {
+            return layers;
         }
         let whole = self.streams.iter().find(|stream| stream.rid.is_none());
         match whole {
-            Some(whole) => Some((None, whole.bits_per_second)),
-            // Most likely it is sent whole, and begins at any moment.
-            None => self.streams.is_empty().then_some((None, 0)),
+            Some(whole) => vec![whole.layer()],
+            None if self.streams.is_empty() => vec![Layer {
+                // Most likely it is sent whole, and begins at any moment.
+                rid: None,
+                bits_per_second: 0,
+            }],
+            None => Vec::new(),
         }
+    }
+
+    /// What all of it needs.
+    pub fn bits_per_second(&self) -> u64 {
+        self.streams
+            .iter()
+            .fold(0, |sum, stream| stream.bits_per_second.saturating_add(sum))
     }
 
     /// Whether a key frame may be asked for now; notes that it was.
@@ -101,5 +104,14 @@ impl Source {
 
     fn stream(&mut self, rid: Option<Rid>) -> Option<&mut Stream> {
         self.streams.iter_mut().find(|stream| stream.rid == rid)
+    }
+}
+
+impl Stream {
+    const fn layer(&self) -> Layer {
+        Layer {
+            rid: self.rid,
+            bits_per_second: self.bits_per_second,
+        }
     }
 }

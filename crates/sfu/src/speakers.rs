@@ -40,6 +40,11 @@ impl Speakers {
         self.heard.remove(device);
     }
 
+    /// Whether somebody speaks, as it was last said.
+    pub fn speaks(&self, device: &DeviceId) -> bool {
+        self.told.contains(device)
+    }
+
     /// Who speaks, the loudest first, if that is not what was said last.
     pub fn news(&mut self, now: Instant) -> Option<Vec<DeviceId>> {
         self.heard

@@ -11,13 +11,17 @@ use kit::{Client, Lines, want};
 use proptest::prelude::*;
 use roost_sfu::{Asked, Certificate, ConnectError, Sfu, Told};
 use roost_wire::api::{MediaConnection, Sdp, Track, TrackKind};
+use roost_wire::limit::CALL_DEVICES_MAX;
 use roost_wire::{DeviceId, GroupId};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 const CALL: GroupId = GroupId::new([1; 16]);
 const OTHER: GroupId = GroupId::new([2; 16]);
 const STEP: Duration = Duration::from_millis(10);
+/// What a narrow path holds back before it drops.
+const BUFFER: Duration = Duration::from_millis(300);
 
 struct Member {
     group: GroupId,
@@ -25,6 +29,33 @@ struct Member {
     lines: Lines,
     client: Client,
     connection: MediaConnection,
+    /// What its path from the server carries, in bits a second; none carries all at once.
+    path: Option<u64>,
+    /// On the path, with when it arrives.
+    on_path: VecDeque<(Instant, Vec<u8>)>,
+}
+
+impl Member {
+    /// Something is sent to it. What would be late by more than the path's buffer is lost.
+    fn is_sent(&mut self, bytes: Vec<u8>, now: Instant) {
+        let last = self.on_path.back().map_or(now, |(at, _)| *at).max(now);
+        let bits = u64::try_from(bytes.len()).unwrap() * 8;
+        let takes = self.path.map_or(0, |path| bits * 1_000_000 / path);
+        let arrives = last + Duration::from_micros(takes);
+        if arrives < now + BUFFER {
+            self.on_path.push_back((arrives, bytes));
+        }
+    }
+
+    fn hears(&mut self, from: SocketAddr, now: Instant) {
+        while let Some((at, bytes)) = self.on_path.pop_front() {
+            if at > now {
+                self.on_path.push_front((at, bytes));
+                return;
+            }
+            self.client.hear(from, &bytes, at);
+        }
+    }
 }
 
 struct World {
@@ -75,6 +106,8 @@ impl World {
             lines,
             client,
             connection: connected.connection,
+            path: None,
+            on_path: VecDeque::new(),
         });
         self.run(100);
         assert!(self.members[number].client.rtc.is_connected());
@@ -95,9 +128,12 @@ impl World {
             for datagram in datagrams {
                 for member in &mut self.members {
                     if member.client.address == datagram.to {
-                        member.client.hear(self.address, &datagram.bytes, self.now);
+                        member.is_sent(datagram.bytes.clone(), self.now);
                     }
                 }
+            }
+            for member in &mut self.members {
+                member.hears(self.address, self.now);
             }
             for told in self.sfu.take_told().collect::<Vec<_>>() {
                 match told {
@@ -146,6 +182,46 @@ impl World {
         let (now, it) = (self.now, &mut self.members[member]);
         it.client.show(it.lines.camera, rid, payload, key, now);
         self.run(2);
+    }
+
+    /// So many seconds of three layers and a voice, with key frames as they are asked for; which
+    /// layers another sees in each second.
+    fn film(&mut self, member: usize, other: usize, seconds: usize) -> Vec<Vec<u8>> {
+        let mut seen = Vec::new();
+        for _ in 0..seconds {
+            self.members[other].client.came.clear();
+            for step in 0..100 {
+                self.film_step(member, step);
+                self.run(1);
+            }
+            let mut layers: Vec<_> = self.seen(other).iter().map(|it| it[0]).collect();
+            layers.dedup();
+            seen.push(layers);
+        }
+        seen
+    }
+
+    /// About 150, 500 and 1500 kbit/s, and 40 of sound.
+    fn film_step(&mut self, member: usize, step: usize) {
+        let (now, it) = (self.now, &mut self.members[member]);
+        if step % 2 == 0 {
+            it.client.say(it.lines.voice, &[9; 100], -90, now);
+        }
+        for (layer, (rid, packets)) in [("l", 1), ("m", 3), ("h", 9)].into_iter().enumerate() {
+            if step % 5 > 0 {
+                continue;
+            }
+            for packet in 0..packets {
+                let at = it
+                    .client
+                    .asked
+                    .iter()
+                    .position(|it| it.as_deref() == Some(rid));
+                let key = packet == 0 && at.map(|at| it.client.asked.remove(at)).is_some();
+                let payload = [u8::try_from(layer).unwrap(); 1_000];
+                it.client.show(it.lines.camera, rid, &payload, key, now);
+            }
+        }
     }
 
     fn heard(&self, member: usize) -> Vec<Vec<u8>> {
@@ -358,11 +434,12 @@ fn a_call_has_room_for_so_many_and_no_more() {
         world.sfu.connect(&asked, &[number; 32], world.now)
     };
 
-    for number in 0..25 {
+    let most = u8::try_from(CALL_DEVICES_MAX).unwrap();
+    for number in 0..most {
         connect(&mut world, number).unwrap();
     }
 
-    assert_eq!(connect(&mut world, 25).err(), Some(ConnectError::Full));
+    assert_eq!(connect(&mut world, most).err(), Some(ConnectError::Full));
     connect(&mut world, 3).unwrap();
 }
 
@@ -397,6 +474,76 @@ fn an_offer_that_is_none_is_refused_and_changes_nothing() {
         assert_eq!(refused.err(), Some(ConnectError::Offer));
     }
     assert_eq!(world.sfu.members(&CALL), 1);
+}
+
+#[test]
+fn a_narrow_path_gets_a_smaller_layer_with_all_of_the_sound_and_a_wide_one_the_best_again() {
+    let mut world = World::new();
+    let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+    world.film(ada, ben, 1);
+    world.watch(ben, ada, 720);
+    let wide = world.film(ada, ben, 15);
+    assert_eq!(wide.last().unwrap(), &[2], "{wide:?}");
+
+    world.members[ben].path = Some(400_000);
+    let narrow = world.film(ada, ben, 15);
+    assert!(narrow[12..].iter().all(|it| it == &[0]), "{narrow:?}");
+    assert!(world.heard(ben).len() > 45, "{}", world.heard(ben).len());
+
+    world.members[ben].path = None;
+    let again = world.film(ada, ben, 40);
+    assert_eq!(again.last().unwrap(), &[2], "{again:?}");
+    let changes = again.iter().filter(|layers| layers.len() > 1).count();
+    assert!(changes <= 2, "{again:?}");
+}
+
+#[test]
+fn who_proves_to_be_somewhere_takes_nobodys_place_there() {
+    let mut world = World::new();
+    let [ada, ben, eve] = [(); 3].map(|()| world.join(CALL));
+    world.watch(ben, ada, 720);
+    world.run(5);
+    let ada_at = world.members[ada].client.address;
+
+    // Her own requests, with her own proof, and a sender that is none of hers.
+    let mut requests = 0;
+    for _ in 0..600 {
+        world.now += STEP;
+        for bytes in world.members[eve].client.turn(world.now) {
+            requests += usize::from(bytes.starts_with(&[0, 1]));
+            world.sfu.receive(ada_at, &bytes, world.now);
+        }
+        world.run(1);
+    }
+    assert!(requests > 0);
+    world.say(ada, b"still here", -30);
+
+    assert_eq!(world.heard(ben), [b"still here"]);
+}
+
+#[test]
+fn what_others_send_in_the_name_of_a_device_keeps_no_connection_alive() {
+    let mut world = World::new();
+    let ada = world.join(CALL);
+    let address = world.members[ada].client.address;
+    let mut forged = Vec::new();
+    let Member { client, lines, .. } = &mut world.members[ada];
+    client.say(lines.voice, b"once", -30, world.now);
+    forged.extend(client.turn(world.now));
+    world.members.clear();
+
+    for _ in 0..2_200 {
+        for bytes in &mut forged {
+            if let Some(last) = bytes.last_mut() {
+                *last ^= 1;
+            }
+            world.sfu.receive(address, bytes, world.now);
+        }
+        world.sfu.receive(address, &[128; 60], world.now);
+        world.run(1);
+    }
+
+    assert_eq!(world.sfu.members(&CALL), 0);
 }
 
 proptest! {

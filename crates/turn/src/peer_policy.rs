@@ -114,6 +114,7 @@ pub struct PeerPolicy {
     allowed: Vec<Network>,
     own: Vec<IpAddr>,
     links: Vec<Network>,
+    service: Vec<SocketAddr>,
 }
 
 impl PeerPolicy {
@@ -132,6 +133,7 @@ impl PeerPolicy {
             allowed,
             own: Vec::new(),
             links: Vec::new(),
+            service: Vec::new(),
         }
     }
 
@@ -147,12 +149,19 @@ impl PeerPolicy {
         }
     }
 
+    /// With a service of this server's own that clients may reach by its very addresses. The caller
+    /// hands over to it what is sent there: on the network it may be the relay that listens there.
+    #[must_use]
+    pub fn with_service(self, service: Vec<SocketAddr>) -> Self {
+        Self { service, ..self }
+    }
+
     /// Whether a permission for this address may be made; ports are looked at when data comes.
     #[must_use]
     pub fn permits(&self, ip: IpAddr) -> bool {
         let ip = inner(ip);
         let is_in = |networks: &[Network]| networks.iter().any(|network| network.contains(ip));
-        if self.relays.contains(&ip) {
+        if self.relays.contains(&ip) || self.has_service(ip) {
             return true;
         }
         if self.own.contains(&ip) {
@@ -167,10 +176,19 @@ impl PeerPolicy {
         if peer.port() == 0 {
             return false;
         }
-        if self.relays.contains(&inner(peer.ip())) {
+        // In no disguise: who hands it over must know it again.
+        if self.service.contains(&peer) {
+            return true;
+        }
+        let ip = inner(peer.ip());
+        if self.relays.contains(&ip) {
             return self.relay_ports.contains(&peer.port());
         }
-        self.permits(peer.ip())
+        !self.has_service(ip) && self.permits(ip)
+    }
+
+    fn has_service(&self, ip: IpAddr) -> bool {
+        self.service.iter().any(|service| service.ip() == ip)
     }
 }
 
@@ -295,6 +313,29 @@ mod tests {
         assert!(to("::ffff:192.0.3.1", 49_259));
         assert!(!to("192.0.3.1", 3_478));
         assert!(!to("64:ff9b::192.0.3.1", 443));
+    }
+
+    #[test]
+    fn a_service_of_this_machine_is_reached_by_its_very_addresses() {
+        let service: Vec<SocketAddr> = ["192.0.3.1:3478", "10.0.0.7:3478"]
+            .map(|text| text.parse().unwrap())
+            .to_vec();
+        let own = vec![ip("192.0.3.1"), ip("10.0.0.7")];
+        let policy = policy().on_machine(own, Vec::new()).with_service(service);
+        let to = |text: &str, port| policy.permits_peer(SocketAddr::new(ip(text), port));
+
+        assert!(policy.permits(ip("192.0.3.1")) && policy.permits(ip("10.0.0.7")));
+        assert!(to("192.0.3.1", 3_478) && to("10.0.0.7", 3_478));
+        assert!(to("192.0.3.1", 49_200));
+        for (address, port) in [
+            ("192.0.3.1", 443),
+            ("10.0.0.7", 443),
+            ("10.0.0.7", 49_200),
+            ("::ffff:192.0.3.1", 3_478),
+            ("64:ff9b::10.0.0.7", 3_478),
+        ] {
+            assert!(!to(address, port), "{address} {port}");
+        }
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub const RELAY_PASS_BYTES: usize = 4 * 1024;
 /// How long a pass to relay calls is good for.
 pub const RELAY_PASS_SECONDS: u64 = 3_600;
 
-/// People in one call, and their devices.
+/// People in one call, and their devices: whoever is in its group has a place in its media.
 pub const CALL_PEOPLE_MAX: usize = 25;
 pub const CALL_DEVICES_MAX: usize = 50;
 /// The tree of a call's new group: one leaf.
@@ -100,11 +100,9 @@ pub const CALL_FOUNDING_TREE_BYTES: usize = 8 * 1024;
 /// A request that opens a call.
 pub const CALL_OPENING_BYTES: usize = CALL_FOUNDING_TREE_BYTES + GROUP_INFO_BYTES + 1024;
 
-/// Devices connected to the media of one call.
-pub const CALL_DEVICES: usize = 25;
 /// What one device may send into a call: a voice, a camera, a screen, and one more.
 pub const DEVICE_TRACKS: usize = 4;
-pub const CALL_TRACKS: usize = CALL_DEVICES * DEVICE_TRACKS;
+pub const CALL_TRACKS: usize = CALL_DEVICES_MAX * DEVICE_TRACKS;
 /// M-lines on which one device may receive.
 pub const CALL_SLOTS: usize = 64;
 /// One SDP offer or answer.

@@ -56,12 +56,13 @@ impl Groups {
             Some(founding) => Some((founding, observe(founding, &asked.group)?)),
             None => None,
         };
+        let mut told = Vec::new();
         for _ in 0..TRIES {
             let lease = self.lease(from, &asked.group).await?;
             if let Some(call) = lease
                 && let Some(opened) = self.way_in(from, call, founding.as_ref(), now).await?
             {
-                return Ok(Outcome::quiet(opened));
+                return Ok(Outcome::new(opened, told));
             }
             let (founding, observed) = founding.as_ref().ok_or(GroupError::NotFound)?;
             let outcome = self
@@ -69,11 +70,11 @@ impl Groups {
                 .await?;
             let call = observed.group_id();
             if self.take_lease(&asked.group, lease, call).await? {
-                let deliveries = vec![call_on(asked.group, Some(call))];
-                return Ok(Outcome::new(founded(call, outcome.reply), deliveries));
+                told.push(call_on(asked.group, Some(call)));
+                return Ok(Outcome::new(founded(call, outcome.reply), told));
             }
             // Somebody else was first.
-            self.dissolve(&call).await?;
+            told.extend(self.dissolve(&call).await?);
         }
         Err(StoreError::Contended.into())
     }
@@ -265,9 +266,8 @@ impl Groups {
         self.shared.cells().remove(call);
         self.shared.calls().remove(call);
         drop(place);
-        let gone = Delivery::Passing {
+        let gone = Delivery::Gone {
             group: *call,
-            from: None,
             frame: ServerFrame::Gone { group: *call }.to_bytes().into(),
         };
         let mut deliveries = vec![gone];

@@ -54,6 +54,19 @@ impl Pipe {
         Ok(Self::Tls(Box::new(stream), Vec::new()))
     }
 
+    /// How long to wait for what comes, instead of five seconds.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn waits(&self, at_most: Duration) -> Result<()> {
+        let stream = match self {
+            Self::Udp(socket) => return Ok(socket.set_read_timeout(Some(at_most))?),
+            Self::Tcp(stream, _) => stream,
+            Self::Tls(stream, _) => stream.get_ref(),
+        };
+        Ok(stream.set_read_timeout(Some(at_most))?)
+    }
+
     /// Sends one message.
     ///
     /// # Errors

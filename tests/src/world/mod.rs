@@ -21,6 +21,7 @@ use fragile_store::Death;
 use mischief::Mischief;
 use network::{Life, Line, Network, Parcel, Weather};
 use roost_client::{Command, Effect, HttpCall, HttpReply, Input, Moment, Notice};
+use roost_sfu::Queue;
 use roost_wire::api::{self, FetchLog, FoundGroup, SubmitCommit};
 use roost_wire::frame::ServerFrame;
 use roost_wire::{Call, GroupId, Method, Seq};
@@ -176,6 +177,11 @@ impl World {
     /// The server is killed and stays down for so long.
     pub fn kill_server(&self, down_ms: u64) {
         self.stage().kill_server(down_ms);
+    }
+
+    /// What the server wants of whoever forwards calls goes here.
+    pub fn forwards_to(&self, queue: Queue) {
+        self.stage().server.forwards_to(queue);
     }
 
     /// All data of the server as one file, as `roost export` writes it.

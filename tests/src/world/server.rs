@@ -9,6 +9,7 @@ use super::network::{Life, Line};
 use futures_util::FutureExt;
 use roost::{App, Connection, PeerAddr, Settings, api};
 use roost_client::{HttpCall, HttpReply, Moment};
+use roost_sfu::Queue;
 use roost_wire::Ticket;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -79,6 +80,15 @@ impl Server {
         let lines = self.process.take().map(|process| process.lines);
         let lines = lines.into_iter().flatten();
         lines.map(|(line, (life, _))| (line, life)).collect()
+    }
+
+    /// What it wants of whoever forwards calls goes here.
+    ///
+    /// # Panics
+    /// While it is down.
+    pub fn forwards_to(&self, queue: Queue) {
+        let process = self.process.as_ref().expect("the server runs");
+        process.app.media.begin(queue);
     }
 
     /// All data as one file.

@@ -3,6 +3,7 @@
 
 use roost_sfu::{Certificate, crypto_provider};
 use roost_wire::api::{MidName, Sdp, Sent, TrackId, TrackKind, Want};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,6 +37,8 @@ pub struct Client {
     pub due: Instant,
     pending: Option<SdpPendingOffer>,
     sent: u64,
+    /// Of each stream.
+    numbers: BTreeMap<(Mid, Option<Rid>), u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -96,6 +99,7 @@ impl Client {
             due: now,
             pending: None,
             sent: 0,
+            numbers: BTreeMap::new(),
         }
     }
 
@@ -206,7 +210,9 @@ impl Client {
         let mut formats = self.rtc.codec_config().iter();
         let pt = formats.find(|it| it.spec().codec == codec).unwrap().pt();
         let time = u32::try_from(self.sent).unwrap() * 960;
-        let write = RtpWrite::new(pt, self.sent.into(), time, now, payload.to_vec())
+        let number = self.numbers.entry((mid, rid)).or_default();
+        *number += 1;
+        let write = RtpWrite::new(pt, (*number).into(), time, now, payload.to_vec())
             .ext_vals(values)
             .nackable(codec == Codec::Vp8);
         let mut direct = self.rtc.direct_api();

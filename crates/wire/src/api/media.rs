@@ -160,7 +160,8 @@ pub struct Want {
 }
 
 /// `POST /v1/calls/{group}/media`: connects the device to the media of a call, or negotiates anew.
-/// `NotFound` unless the device is in the group, and where the server forwards no calls.
+/// `NotFound` unless the group is a call's and the device is in it, and where the server forwards no
+/// calls.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct ConnectMedia {
