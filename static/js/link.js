@@ -119,7 +119,7 @@ export class Link {
   /** Places whose track is not wanted any more are free. */
   #settle() {
     for (const place of this.#places) {
-      const still = place.wanted && this.#wanted.find(({ track }) => track === place.wanted?.track);
+      const still = this.#wanted.find((wanted) => isSame(wanted, place.wanted));
       if (!still && place.wanted) this.#seals.postMessage({ slots: [[place.number, undefined]] });
       place.wanted = still;
     }
@@ -129,7 +129,7 @@ export class Link {
   #seat() {
     const lacks = [];
     for (const wanted of this.#wanted) {
-      if (this.#places.some((place) => place.wanted?.track === wanted.track)) continue;
+      if (this.#places.some((place) => isSame(wanted, place.wanted))) continue;
       const kind = wanted.kind === 'mic' ? 'audio' : 'video';
       const free = this.#places.find(({ wanted: taken, transceiver }) => !taken && transceiver.receiver.track.kind === kind);
       if (!free) lacks.push(/** @type {Kind} */ (kind === 'audio' ? 'mic' : 'camera'));
@@ -179,6 +179,15 @@ export class Link {
     this.#ears.connected(false);
     this.#patience = setTimeout(() => this.#ears.broken(), state === 'failed' ? 0 : PATIENCE_MS);
   }
+}
+
+/**
+ * A server that was started anew counts tracks from the beginning: a number alone says little.
+ *
+ * @param {Wanted} one @param {Wanted | undefined} other
+ */
+function isSame(one, other) {
+  return one.track === other?.track && one.leaf === other.leaf && one.kind === other.kind;
 }
 
 /**

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 const SAMPLES_PER_SECOND: u32 = 48_000;
 const WIDTH: usize = 320;
 const HEIGHT: usize = 180;
-const FRAMES: usize = 15;
+/// A second of them: few, since browsers here paint and encode without a graphics card.
+const FRAMES: usize = 5;
 /// On and off, as speech is: noise suppression takes away what never changes.
 const SYLLABLE_SAMPLES: u32 = SAMPLES_PER_SECOND / 4;
 

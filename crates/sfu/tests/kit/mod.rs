@@ -38,7 +38,7 @@ pub struct Client {
     pending: Option<SdpPendingOffer>,
     sent: u64,
     /// Of each stream.
-    numbers: BTreeMap<(Mid, Option<Rid>), u64>,
+    numbers: BTreeMap<(Mid, Option<String>), u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -210,7 +210,10 @@ impl Client {
         let mut formats = self.rtc.codec_config().iter();
         let pt = formats.find(|it| it.spec().codec == codec).unwrap().pt();
         let time = u32::try_from(self.sent).unwrap() * 960;
-        let number = self.numbers.entry((mid, rid)).or_default();
+        let number = self
+            .numbers
+            .entry((mid, rid.map(|rid| rid.to_string())))
+            .or_default();
         *number += 1;
         let write = RtpWrite::new(pt, (*number).into(), time, now, payload.to_vec())
             .ext_vals(values)

@@ -99,7 +99,7 @@ impl App {
             are_shown: open.state.can_write(),
             can_be_pressed: is_free && self.core.connection() == Connection::Online,
             start,
-            is_on: open.is_call_on,
+            is_on: open.is_call_on && !self.is_in_room(),
         }
     }
 
