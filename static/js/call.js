@@ -172,6 +172,7 @@ class Call {
         tell(is ? 'call-connected' : 'call-lost', [['call', this.id]]);
         this.#tell();
       },
+      forged: () => tell('call-forged', [['call', this.id]]),
     });
     this.#peer = peer;
     this.#watch = new Watch(() => peer.stats(), (quality) => {

@@ -15,6 +15,7 @@
  * @property {(kind: Kind, track: MediaStreamTrack) => void} track
  * @property {(word: Word) => void} word
  * @property {(connected: boolean) => void} connected
+ * @property {() => void} forged The key at the other end is not the one that was told.
  */
 
 /** The order of media in descriptions: the same in every call. @type {Kind[]} */
@@ -164,8 +165,14 @@ export class Peer {
     clearTimeout(this.#patience);
     if (state === 'connected') return this.#ears.connected(true);
     if (state !== 'disconnected' && state !== 'failed') return;
+    if (this.#isForged()) return this.#ears.forged();
     this.#ears.connected(false);
     this.#patience = setTimeout(() => this.#insist(), state === 'failed' ? 0 : RESTART_MS);
+  }
+
+  /** No new way to the other end would help. */
+  #isForged() {
+    return this.#pc.getSenders().some(({ transport }) => transport?.state === 'failed');
   }
 
   /** Tries until it works or the call is over. */

@@ -2,7 +2,7 @@
 //! their own: what arrives is judged by these.
 
 use anyhow::{Context, Result, ensure};
-use roost_tests::browser::{Colour, Media, Person, Station};
+use roost_tests::browser::{Colour, Media, Person, SCREEN, Station};
 use roost_tests::real::{RealServer, free_port};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -76,6 +76,29 @@ async fn a_call_survives_a_server_that_is_started_anew() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_key_that_was_changed_on_its_way_fails_the_call_before_anything_is_heard() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let Pair { ada, ben, .. } = &pair;
+    ada.is_told_another_key().await?;
+
+    ada.calls(true).await?;
+    ben.answers(true).await?;
+    let (adas, bens) = tokio::join!(ada.hears_nothing(), ben.hears_nothing());
+
+    adas.and(bens)?;
+    ada.is_pictured("call-forged").await?;
+    for person in [ada, ben] {
+        person
+            .sees_words("somebody in between may have changed them")
+            .await?;
+        person.presses("[data-action='call-dismiss']").await?;
+        person.is_in_no_call().await?;
+    }
+    ben.sees_words("Video call, failed").await?;
+    pair.part().await
+}
+
+#[tokio::test]
 async fn who_is_called_sees_who_calls_and_may_decline() -> Result<()> {
     let pair = Pair::meet().await?;
     let Pair { ada, ben, .. } = &pair;
@@ -111,6 +134,14 @@ async fn what_one_switches_the_other_sees() -> Result<()> {
     ben.sees_words("muted").await?;
     ada.presses("[data-local='call-mic']").await?;
     ben.hears(ADA).await?;
+    ada.presses("[data-local='call-screen']").await?;
+    ben.sees_colour("call-their-screen", SCREEN).await?;
+    ben.sees_colour("call-their-camera", ADA.colour).await?;
+    ben.is_pictured("call-screen").await?;
+    ada.presses("[data-local='call-screen'][aria-pressed='true']")
+        .await?;
+    ben.sees_no_more("call-their-screen").await?;
+    ben.sees_colour("call-their-camera", ADA.colour).await?;
     ada.presses("[data-action='call-small']").await?;
     ada.says("written while talking").await?;
     ben.is_pictured("call-camera").await?;

@@ -151,6 +151,11 @@ pub enum Command {
     CallLost {
         call: RingId,
     },
+    /// Whoever answered the shell's peer connection has another key than the one that was named in
+    /// the call's signals: the call fails.
+    CallForged {
+        call: RingId,
+    },
     /// Forget a call that has ended.
     DismissCall,
     /// Ask the server for a pass to its relay, as a call would: to look whether calls can work. Read

@@ -8,11 +8,16 @@ use thirtyfour::By;
 
 /// A tone counts when it is within so many hertz of what was played.
 const HERTZ: f64 = 30.0;
+/// How long a tone is listened for, and how long there must be silence, in milliseconds.
+const LISTEN_MS: u32 = 20_000;
+const SILENCE_MS: u32 = 8_000;
+/// Where no tone is.
+const NO_HERTZ: f64 = -1_000.0;
 
 /// The strongest frequency in the sound of an element, listened to until it is the one that is wanted
 /// or patience ends; null if there is no sound.
-const LISTEN: &str = "const [id, wanted, near, done] = arguments;\
-    const until = Date.now() + 20000;\
+const LISTEN: &str = "const [id, wanted, near, patience, done] = arguments;\
+    const until = Date.now() + patience;\
     const audio = new AudioContext();\
     const ear = audio.createAnalyser();\
     ear.fftSize = 8192;\
@@ -153,14 +158,44 @@ impl Person {
     /// If this tone is not the strongest in what an element plays.
     pub async fn hears_in(&self, element: &str, media: Media) -> Result<()> {
         let wanted = f64::from(media.hertz);
-        let arguments = vec![json!(element), json!(wanted), json!(HERTZ)];
-        let heard = self.driver().execute_async(LISTEN, arguments).await?;
-        let heard: Option<f64> = heard.convert()?;
+        let heard = self.listens(element, wanted, LISTEN_MS).await?;
         ensure!(
             heard.is_some_and(|heard| (heard - wanted).abs() <= HERTZ),
-            "heard {heard:?} Hz instead of {wanted}"
+            "{} heard {heard:?} Hz instead of {wanted}",
+            self.name()
         );
         Ok(())
+    }
+
+    /// Listens for some seconds.
+    ///
+    /// # Errors
+    /// If there was a sound.
+    pub async fn hears_nothing(&self) -> Result<()> {
+        let heard = self.listens("call-sound", NO_HERTZ, SILENCE_MS).await?;
+        let name = self.name();
+        ensure!(
+            heard.is_none(),
+            "{name} heard {heard:?} Hz instead of nothing"
+        );
+        Ok(())
+    }
+
+    /// The last tone until the wanted one was there or time was over.
+    async fn listens(&self, element: &str, wanted: f64, millis: u32) -> Result<Option<f64>> {
+        let arguments = vec![json!(element), json!(wanted), json!(HERTZ), json!(millis)];
+        let heard = self.driver().execute_async(LISTEN, arguments).await?;
+        Ok(heard.convert()?)
+    }
+
+    /// Waits until a video is not on the screen any more.
+    ///
+    /// # Errors
+    /// If it stays.
+    pub async fn sees_no_more(&self, element: &str) -> Result<()> {
+        let script = "return !document.getElementById(arguments[0])?.getClientRects().length";
+        self.until(&format!("no {element}"), script, &[json!(element)])
+            .await
     }
 
     /// Waits until a video shows this colour.
@@ -199,6 +234,15 @@ impl Person {
         })();";
         let found = self.driver().execute_async(script, Vec::new()).await?;
         Ok(found.json().clone())
+    }
+
+    /// Whether the last connection found a way to the other end.
+    ///
+    /// # Errors
+    /// If the page was not told to remember its connections.
+    pub async fn is_connected(&self) -> Result<bool> {
+        let script = "return ['connected', 'completed'].includes(window.connections.at(-1).iceConnectionState)";
+        Ok(self.driver().execute(script, Vec::new()).await?.convert()?)
     }
 
     /// From the next page on connections are remembered, and go where `goes_only_by` says.
@@ -242,6 +286,17 @@ impl Person {
         Ok(())
     }
 
+    /// From now on the other end's key reaches this browser with a letter changed, as if the server
+    /// could write into what is said about calls.
+    ///
+    /// # Errors
+    /// If the page does not answer.
+    pub async fn is_told_another_key(&self) -> Result<()> {
+        let script = "sessionStorage.setItem('forged', 'yes')";
+        self.driver().execute(script, vec![]).await?;
+        Ok(())
+    }
+
     /// The next calls use only relays reached in this way (`udp`, `tcp` or `tls`), or all there is.
     ///
     /// # Errors
@@ -268,5 +323,10 @@ const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;\
                 .filter(({ urls }) => urls.length);\
             super(way ? { ...configuration, iceServers, iceTransportPolicy: 'relay' } : configuration);\
             window.connections.push(this);\
+        }\
+        setRemoteDescription({ type, sdp }) {\
+            const forge = (line) => line.replace(/ ../, (byte) => byte === ' 00' ? ' 01' : ' 00');\
+            const changed = sessionStorage.getItem('forged') ? sdp.replace(/a=fingerprint:\\S+ ../g, forge) : sdp;\
+            return super.setRemoteDescription({ type, sdp: changed });\
         }\
     } }";

@@ -48,6 +48,9 @@ impl Colour {
     }
 }
 
+/// What is shared where there is no screen: brighter and darker by turns.
+pub const SCREEN: Colour = Colour::Green;
+
 /// What one person's microphone and camera deliver.
 #[derive(Debug, Clone, Copy)]
 pub struct Media {

@@ -11,6 +11,6 @@ pub mod person;
 mod room;
 pub mod station;
 
-pub use media::{Colour, Media};
+pub use media::{Colour, Media, SCREEN};
 pub use person::{Mark, Person};
 pub use station::Station;

@@ -73,6 +73,11 @@ impl Person {
     }
 
     #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[must_use]
     pub fn driver(&self) -> &WebDriver {
         &self.driver
     }

@@ -6,7 +6,7 @@
 use super::RingId;
 use super::letter::{Letter, Parcel, Why, Word};
 use super::link::Link;
-use super::machine::{Calls, Deed, Scene, TAKEN_AGAIN_MS};
+use super::machine::{Calls, Deed, FORGED, Scene, TAKEN_AGAIN_MS};
 use super::past::REPLY_MS;
 use super::stage::{Answering, Facts, Joined, Party, Ringing, Stage, Tally};
 use super::view::CallEnd;
@@ -296,6 +296,7 @@ impl Calls {
         match word {
             Word::Parcel(parcel) if parcel.to == scene.me.device => self.open(parcel, now),
             Word::Over(Why::Failed) => self.end(CallEnd::Failed(GAVE_UP.into()), None, now),
+            Word::Over(Why::Forged) => self.end(CallEnd::Failed(FORGED.into()), None, now),
             Word::Over(_) => {
                 let by = from.account;
                 self.end(CallEnd::HungUp { by }, None, now);
@@ -367,7 +368,7 @@ fn facts_of(scene: &Scene, from: &Party, new: &NewRing) -> Facts {
 /// How a call ends for a device that did not have it yet.
 fn ended_unanswered(why: Why) -> CallEnd {
     match why {
-        Why::Cancelled | Why::HungUp | Why::Failed => CallEnd::Missed,
+        Why::Cancelled | Why::HungUp | Why::Failed | Why::Forged => CallEnd::Missed,
         Why::Replaced => CallEnd::AnsweredElsewhere,
         Why::Declined => CallEnd::Declined,
     }

@@ -96,6 +96,9 @@ pub(crate) enum Why {
     Declined,
     #[n(4)]
     Failed,
+    /// The key at the other end was not the one that was named.
+    #[n(5)]
+    Forged,
 }
 
 /// Signals for one device, numbered from 1 in each direction.

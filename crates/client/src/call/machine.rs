@@ -40,6 +40,9 @@ pub(super) const TAKEN_AGAIN_MS: [u64; 3] = [1_000, 3_000, 6_000];
 const NO_ANSWER: &str = "The other side did not go on with the call. Call them back.";
 const NO_CONNECTION: &str =
     "No connection to the other side could be made. Check your network, and call again.";
+pub(super) const FORGED: &str = "The two ends of this call do not have the keys that were named to each other, so it was ended: \
+     somebody in between may have changed them. Call again, and if it happens again, compare safety \
+     numbers.";
 const TOO_MUCH: &str = "The other side could not be reached any more. Call again.";
 
 /// Why the person cannot do that; a sentence for them.
@@ -245,6 +248,14 @@ impl Calls {
     pub(crate) fn lost(&mut self, ring: RingId, now: Moment) {
         if let Some(Stage::Joined(joined)) = self.live(ring).map(|call| &mut call.stage) {
             joined.lost.get_or_insert(now);
+        }
+    }
+
+    /// Whoever answered the connection is not who was named in signals.
+    pub(crate) fn forged(&mut self, ring: RingId, now: Moment) {
+        if self.live(ring).is_some() {
+            let reason = CallEnd::Failed(FORGED.to_owned());
+            self.end(reason, Some(Word::Over(Why::Forged)), now);
         }
     }
 

@@ -71,6 +71,7 @@ impl Core {
             Command::CallSignal { call, signal } => self.calls.signal(call, signal, turn.now),
             Command::CallConnected { call } => self.calls.connected(call, turn.now),
             Command::CallLost { call } => self.calls.lost(call, turn.now),
+            Command::CallForged { call } => self.calls.forged(call, turn.now),
             Command::DismissCall => self.calls.dismiss(),
             Command::EnterCall { conversation } => self.enter_call(conversation, turn),
             Command::LeaveCall => self.leave_call(turn),

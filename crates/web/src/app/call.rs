@@ -65,6 +65,9 @@ impl App {
             CallEvent::Lost(call) => {
                 self.command(tab, Command::CallLost { call }, turn);
             }
+            CallEvent::Forged(call) => {
+                self.command(tab, Command::CallForged { call }, turn);
+            }
             CallEvent::Devices(devices) => self.know_devices(tab, devices),
         }
     }

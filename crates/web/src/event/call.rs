@@ -30,6 +30,8 @@ pub enum CallEvent {
     },
     Connected(RingId),
     Lost(RingId),
+    /// The key at the other end is not the one that was told.
+    Forged(RingId),
     Devices(Devices),
 }
 
@@ -79,6 +81,7 @@ impl CallEvent {
             | Self::Media { .. }
             | Self::Connected(_)
             | Self::Lost(_)
+            | Self::Forged(_)
             | Self::Devices(_) => false,
         }
     }
@@ -111,6 +114,7 @@ impl CallEvent {
             },
             "call-connected" => Self::Connected(call()?),
             "call-lost" => Self::Lost(call()?),
+            "call-forged" => Self::Forged(call()?),
             "call-devices" => Self::Devices(devices(fields)),
             _ => return None,
         })

@@ -286,6 +286,24 @@ fn a_broken_connection_may_come_back_within_half_a_minute() {
 }
 
 #[test]
+fn another_key_than_the_one_that_was_named_ends_the_call_on_both_sides() {
+    let mut net = Network::of(&[ADA, BEN]);
+    let ring = net.joined();
+
+    net.act(0, |calls, now| calls.forged(RingId::new([9; 16]), now));
+    assert_eq!(net.stage(0), CallStage::Connecting);
+    net.act(0, |calls, now| calls.forged(ring, now));
+    net.pass(1_000);
+
+    let told = |at: usize| match net.ended(at) {
+        CallEnd::Failed(reason) => reason.contains("somebody in between may have changed them"),
+        _ => false,
+    };
+    assert!(told(0) && told(1));
+    assert_eq!(net.devices[0].lines[0].outcome, CallOutcome::Failed);
+}
+
+#[test]
 fn a_call_that_does_not_connect_within_a_minute_fails() {
     let mut net = Network::of(&[ADA, BEN]);
     net.joined();
