@@ -15,7 +15,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use roost_cli::tls::Trust;
 use roost_cli::transport_http::HttpTransport;
-use roost_client::{Command, Dice, Effect, HttpCall, Input, Moment, Notice, Unreachable};
+use roost_client::{Command, Dice, HttpCall, Input, Moment, Notice, Unreachable};
 use roost_wire::api::{AskTicket, FetchGroupInfo, SocketTicket};
 use roost_wire::frame::{ClientFrame, Cursor, ServerFrame};
 use roost_wire::{Call, Epoch, GroupId, InboxSeq, List, Seq, StateCounter, Token, limit};

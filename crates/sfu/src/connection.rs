@@ -250,10 +250,12 @@ impl Connection {
         any
     }
 
-    /// Says how much there is to send at best, so that the path is tried for it.
-    pub fn desire(&mut self, bits_per_second: u64) {
-        let desired = Bitrate::from(bits_per_second);
-        self.rtc.bwe().set_bitrate(Bitrate::ZERO, desired);
+    /// Says how much there is to send at best, so that the path is tried for it, and how much to
+    /// send at least while the path takes it. What media leave is filled up: an estimate does not
+    /// grow beyond what is sent, and would never reach the next layer.
+    pub fn desire(&mut self, least_bps: u64, best_bps: u64) {
+        let (least, best) = (Bitrate::from(least_bps), Bitrate::from(best_bps));
+        self.rtc.bwe().set_bitrate(least, best);
     }
 
     /// Says goodbye.

@@ -60,6 +60,19 @@ pub fn share<K>(bits_per_second: u64, pictures: &mut [Picture<K>]) {
     }
 }
 
+/// What the path must carry before any of the pictures can be better; none if all are as wanted.
+pub fn next_step<K>(pictures: &[Picture<K>]) -> Option<u64> {
+    let step = |picture: &Picture<K>| {
+        let next = picture.gets.map_or(0, |level| level.saturating_add(1));
+        let has = picture.gets.map_or(0, |level| picture.needs(level));
+        let is_there = next < picture.layers.len();
+        is_there.then(|| picture.needs(next).saturating_sub(has))
+    };
+    let sent = pictures.iter().filter_map(|it| Some(it.needs(it.gets?)));
+    let next = pictures.iter().filter_map(step).min()?;
+    Some(next.saturating_add(sent.sum()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +118,20 @@ mod tests {
         assert_eq!(shared(720, two()), [Some(1), Some(0)]);
         assert_eq!(shared(1_200, two()), [Some(1), Some(1)]);
         assert_eq!(shared(9_000, two()), [Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn the_next_step_is_the_smallest_there_is() {
+        let next = |kbps: u64, mut pictures: Vec<Picture<u8>>| {
+            share(kbps * 1_000, &mut pictures);
+            next_step(&pictures)
+        };
+
+        let two = vec![picture(1, Some(0)), picture(2, Some(0))];
+        assert_eq!(next(150, two.clone()), Some(220_000));
+        assert_eq!(next(300, two), Some(700_000));
+        assert_eq!(next(1_500, vec![picture(1, Some(1))]), Some(1_800_000));
+        assert_eq!(next(9_000, vec![picture(1, Some(1))]), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Sfu;
 use crate::call::Place;
 use crate::connection::Connection;
-use crate::share::{Picture, share};
+use crate::share::{Picture, next_step, share};
 use crate::slot::Encoding;
 use crate::source::Source;
 use roost_wire::GroupId;
@@ -21,6 +21,7 @@ impl Sfu {
         let best = pictures.iter().filter_map(|picture| picture.layers.last());
         let best: u64 = best.map(|layer| layer.bits_per_second).sum();
         share(connection.estimate_bps.saturating_sub(sound), &mut pictures);
+        let next = next_step(&pictures);
         let connection = self.connections.get_mut(&id)?;
         for (mid, track, _) in voices {
             if let Some(slot) = connection.slots.get_mut(&mid) {
@@ -41,7 +42,8 @@ impl Sfu {
             waiting.extend(slot.waits_for());
         }
         // Half as much again, so that there is room to find more.
-        connection.desire(sound.saturating_add(best).saturating_mul(3) / 2);
+        let desired = sound.saturating_add(best).saturating_mul(3) / 2;
+        connection.desire(next.map_or(0, |next| next.saturating_add(sound)), desired);
         for encoding in waiting {
             self.ask_key_frame(encoding, now);
         }

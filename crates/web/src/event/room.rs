@@ -59,11 +59,8 @@ impl RoomEvent {
             },
             "room-leave" => Self::Leave,
             "room-small" => Self::Small(text("small") == "true"),
-            "room-view" => Self::View(match text("view") {
-                "grid" => RoomLayout::Grid,
-                "speaker" => RoomLayout::Speaker,
-                _ => return None,
-            }),
+            "room-view" if text("view") == "speaker" => Self::View(RoomLayout::Speaker),
+            "room-view" => Self::View(RoomLayout::Grid),
             "room-hand" => Self::Hand(text("up") == "true"),
             "room-remove" => Self::Remove(text("account").parse().ok()?),
             "room-media" => Self::Media(media(text)?),

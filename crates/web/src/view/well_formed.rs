@@ -96,6 +96,8 @@ fn every_sample_of_every_view_is_well_formed_and_harmless() {
     check::<DoctorPanel>();
     check::<CallScreen>();
     check::<RingScreen>();
+    check::<RoomScreen>();
+    check::<Tile>();
 }
 
 #[test]
