@@ -23,6 +23,7 @@ const CEM: usize = 2;
 fn three_meet_in_a_call_and_nothing_of_it_is_stored() {
     let (mut world, room) = three();
     enter(&mut world, ADA, room);
+    world.live_for(10_000);
     // The line that says that there is a call is part of the conversation.
     let before = world.people[BEN].rows.clone();
 
