@@ -128,7 +128,7 @@ mod tests {
         };
 
         let two = vec![picture(1, Some(0)), picture(2, Some(0))];
-        assert_eq!(next(150, two.clone()), Some(220_000));
+        assert_eq!(next(150, two.clone()), Some(200_000));
         assert_eq!(next(300, two), Some(700_000));
         assert_eq!(next(1_500, vec![picture(1, Some(1))]), Some(1_800_000));
         assert_eq!(next(9_000, vec![picture(1, Some(1))]), None);
