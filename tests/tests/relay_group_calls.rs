@@ -382,7 +382,7 @@ async fn sound_arrives_byte_for_byte_and_who_is_removed_hears_nothing_more() -> 
 }
 
 #[tokio::test]
-async fn a_picture_is_seen() -> Result<()> {
+async fn a_picture_is_seen_and_goes_on_when_somebody_lost_it() -> Result<()> {
     let house = House::open().await?;
     let Talk {
         mut ada, mut ben, ..
@@ -398,6 +398,13 @@ async fn a_picture_is_seen() -> Result<()> {
         ben.turn()
     };
     while ben.client.payloads(ben.lines.sees).is_empty() {
+        show(&mut ada, &mut ben)?;
+    }
+    let seen = ben.client.payloads(ben.lines.sees).len();
+
+    ben.client.complain(ben.lines.sees);
+
+    while ben.client.payloads(ben.lines.sees).len() == seen {
         show(&mut ada, &mut ben)?;
     }
     Ok(())
