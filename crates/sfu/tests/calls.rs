@@ -216,11 +216,11 @@ impl World {
     /// About 150, 500 and 1500 kbit/s, and 40 of sound.
     fn film_step(&mut self, member: usize, step: usize) {
         let (now, it) = (self.now, &mut self.members[member]);
-        if step % 2 == 0 {
+        if step.is_multiple_of(2) {
             it.client.say(it.lines.voice, &[9; 100], -90, now);
         }
         for (layer, (rid, packets)) in [("l", 1), ("m", 3), ("h", 9)].into_iter().enumerate() {
-            if step % 5 > 0 {
+            if !step.is_multiple_of(5) {
                 continue;
             }
             for packet in 0..packets {
