@@ -19,6 +19,8 @@ import { Watch } from './quality.js';
 
 const SECOND_MS = 1_000;
 const LINGER_MS = 4_000;
+/** So long the other one's word by the server may take, which says more. */
+const BYE_MS = 1_000;
 const EARLY_MAX = 128;
 const RELAY_ONLY = 'roost-relay-only';
 
@@ -45,7 +47,8 @@ const asked = {
   signal: (id, ...signal) => call?.id === id && call.take(signal),
   close: (id, lingers) => {
     if (call?.id !== id) return;
-    call.close();
+    // Said on the connection too: the way by the server may be broken just now.
+    call.leave();
     call = undefined;
     if (lingers) setTimeout(() => tell('call-dismiss', [['call', id]]), LINGER_MS);
   },
@@ -247,7 +250,7 @@ class Call {
 
   /** @param {import('./peer.js').Word} word */
   #onWord(word) {
-    if (word.bye) return tell('call-hang-up', [['call', this.id]]);
+    if (word.bye) return void setTimeout(() => tell('call-hang-up', [['call', this.id]]), BYE_MS);
     this.#word = word;
     this.#tell();
   }

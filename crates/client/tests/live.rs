@@ -11,6 +11,7 @@ mod relay;
 
 use proptest::prelude::*;
 use relay::World;
+use roost_client::call::RingId;
 use roost_client::view::{Connection, MessageState};
 use roost_client::{CallId, Command, Core, HttpReply, Input, Moment, Notice, Unreachable};
 use roost_wire::{ErrorCode, GroupId};
@@ -405,6 +406,18 @@ fn whoever_wants_a_connection_does_not_trust_a_silent_one() {
     let (mut world, group) = with_a_dead_line();
     world.tell(0, Command::Connect);
     world.run();
+
+    assert_eq!(world.people[0].core.connection(), Connection::Online);
+    assert_eq!(world.texts(0, group), ["are you there?"]);
+}
+
+#[test]
+fn a_call_that_breaks_has_a_silent_line_replaced_within_five_seconds() {
+    let (mut world, group) = with_a_dead_line();
+    let call = RingId::new([5; 16]);
+
+    world.tell(0, Command::CallLost { call });
+    world.live_for(5_000);
 
     assert_eq!(world.people[0].core.connection(), Connection::Online);
     assert_eq!(world.texts(0, group), ["are you there?"]);

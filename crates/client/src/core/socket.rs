@@ -17,6 +17,8 @@ const SUBMISSIONS_MAX: usize = 64;
 const SILENCE_MS: u64 = 45_000;
 /// So long it may take to open a socket, to greet and to answer.
 const ANSWER_MS: u64 = 15_000;
+/// So long to answer where there is reason to think that the network is another one now.
+const DOUBT_MS: u64 = 4_000;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
@@ -40,8 +42,8 @@ pub(super) struct Socket {
     next_request: u32,
     /// The last sign of life, or when the socket was begun.
     heard: Moment,
-    /// When the server was asked whether it is there.
-    asked: Option<Moment>,
+    /// By when the server must have said that it is there, once it was asked.
+    answer_by: Option<Moment>,
 }
 
 impl Socket {
@@ -79,17 +81,17 @@ impl Socket {
 
     /// By when something must have been heard, or the server is asked.
     pub(super) fn next_check(&self) -> Option<Moment> {
-        match (self.state, self.asked) {
+        match (self.state, self.answer_by) {
             (State::Closed, _) => None,
             (State::Live, None) => Some(self.heard.plus_millis(SILENCE_MS)),
-            (State::Live, Some(asked)) => Some(asked.plus_millis(ANSWER_MS)),
+            (State::Live, Some(by)) => Some(by),
             (State::Opening | State::Greeting, _) => Some(self.heard.plus_millis(ANSWER_MS)),
         }
     }
 
     fn hear(&mut self, now: Moment) {
         self.heard = now;
-        self.asked = None;
+        self.answer_by = None;
     }
 
     pub(super) fn ack_at(&self) -> Option<Moment> {
@@ -122,18 +124,25 @@ impl Core {
         if !self.net.socket.next_check().is_some_and(is_due) {
             return;
         }
-        if self.net.socket.is_live() && self.net.socket.asked.is_none() {
-            self.ask_for_life(turn);
+        if self.net.socket.is_live() && self.net.socket.answer_by.is_none() {
+            self.ask_for_life(ANSWER_MS, turn);
         } else {
             turn.effects.push(Effect::CloseSocket);
             self.on_socket_closed(turn);
         }
     }
 
+    /// There is reason to think that the connection leads nowhere any more.
+    pub(super) fn doubt_line(&mut self, turn: &mut Turn<'_>) {
+        self.ask_for_life(DOUBT_MS, turn);
+    }
+
     /// Asks a live connection whether it is one.
-    pub(super) fn ask_for_life(&mut self, turn: &mut Turn<'_>) {
-        if self.net.socket.is_live() && self.net.socket.asked.is_none() {
-            self.net.socket.asked = Some(turn.now);
+    fn ask_for_life(&mut self, patience_ms: u64, turn: &mut Turn<'_>) {
+        let by = turn.now.plus_millis(patience_ms);
+        let socket = &mut self.net.socket;
+        if socket.is_live() && socket.answer_by.is_none_or(|before| by < before) {
+            socket.answer_by = Some(by);
             send(&ClientFrame::Ping, turn);
         }
     }

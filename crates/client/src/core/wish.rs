@@ -70,7 +70,11 @@ impl Core {
             Command::HangUp { call } => self.calls.hang_up(call, turn.now),
             Command::CallSignal { call, signal } => self.calls.signal(call, signal, turn.now),
             Command::CallConnected { call } => self.calls.connected(call, turn.now),
-            Command::CallLost { call } => self.calls.lost(call, turn.now),
+            Command::CallLost { call } => {
+                self.calls.lost(call, turn.now);
+                // What broke the one connection may have broken the other.
+                self.doubt_line(turn);
+            }
             Command::CallForged { call } => self.calls.forged(call, turn.now),
             Command::DismissCall => self.calls.dismiss(),
             Command::EnterCall { conversation } => self.enter_call(conversation, turn),
@@ -286,7 +290,7 @@ impl Core {
         self.net.memberships_due = true;
         // A person waits: no back-off from earlier failures, and no trust in a silent line.
         self.net.answered();
-        self.ask_for_life(turn);
+        self.doubt_line(turn);
         for conversation in self.conversations.values_mut() {
             conversation.caught_up &= self.net.wanted == Wanted::Live;
         }
