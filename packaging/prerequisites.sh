@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/environment.sh
 
+# Where ip and nft are, for those who are not root.
+export PATH="$PATH:/usr/sbin:/sbin"
 purpose=${1:-build}
 missing=()
 
@@ -45,6 +47,9 @@ if [ "$purpose" = test ]; then
     need chromedriver chromium-driver
     need certutil libnss3-tools
     need turnutils_uclient coturn
+    need unshare util-linux
+    need ip iproute2
+    need nft nftables
     compgen -G "/usr/share/fonts/*/*/NotoColorEmoji*" >/dev/null || missing+=(fonts-noto-color-emoji)
 fi
 

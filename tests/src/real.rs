@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,7 +25,7 @@ const RELAY_PORTS: RangeInclusive<u16> = 49_160..=49_259;
 /// A server on a folder, running or not.
 pub struct RealServer {
     folder: PathBuf,
-    port: u16,
+    listen: SocketAddr,
     options: Vec<String>,
     environment: Vec<(String, OsString)>,
     child: Option<Child>,
@@ -51,10 +51,27 @@ impl RealServer {
         options: &[&str],
         environment: Vec<(String, OsString)>,
     ) -> Result<Self> {
+        Self::begin(Ipv4Addr::LOCALHOST.into(), folder, options, environment)
+    }
+
+    /// Starts a server that is reached at another address of this machine.
+    ///
+    /// # Errors
+    /// As [`RealServer::start`].
+    pub fn start_at(address: IpAddr, folder: &Path, options: &[&str]) -> Result<Self> {
+        Self::begin(address, folder, options, Vec::new())
+    }
+
+    fn begin(
+        address: IpAddr,
+        folder: &Path,
+        options: &[&str],
+        environment: Vec<(String, OsString)>,
+    ) -> Result<Self> {
         let mut server = Self {
             environment,
             folder: folder.to_owned(),
-            port: free_port()?,
+            listen: SocketAddr::new(address, free_port()?),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             child: None,
             setup: None,
@@ -74,8 +91,8 @@ impl RealServer {
             .arg("serve")
             .arg("--data")
             .arg(&self.folder)
-            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
-            .args(["--host", "localhost"])
+            .args(["--listen", &self.listen.to_string()])
+            .args(["--host", &self.host()])
             .args(self.calls())
             .args(&self.options)
             .envs(self.environment.iter().cloned())
@@ -134,7 +151,7 @@ impl RealServer {
 
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        self.listen.port()
     }
 
     #[must_use]
@@ -192,11 +209,19 @@ impl RealServer {
         let output = Command::new(binary("ROOST_BIN", "roost")?)
             .args(["doctor", "--data"])
             .arg(&self.folder)
-            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--listen", &self.listen.to_string()])
             .args(options)
             .output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok((output.status.success(), said))
+    }
+
+    fn host(&self) -> String {
+        if self.listen.ip().is_loopback() {
+            "localhost".to_owned()
+        } else {
+            self.listen.ip().to_string()
+        }
     }
 
     /// Without a relay unless that was asked for, so that tests do not fight over its ports.

@@ -1,5 +1,6 @@
 //! Where browsers run: a driver process with a home folder of its own.
 
+use crate::internet::Home;
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -20,6 +21,7 @@ const FLAGS: [&str; 9] = [
     "--disable-sync",
     "--window-size=1280,800",
 ];
+const DRIVER: &str = "chromedriver";
 const STARTED: &str = "was started successfully on port ";
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -36,11 +38,28 @@ impl Station {
     /// # Errors
     /// If Chromium, its driver or `certutil` are missing or do not start.
     pub fn start(authority: Option<&Path>) -> Result<Self> {
+        Self::drive(authority, Command::new(DRIVER), Ok)
+    }
+
+    /// Starts one on the computer of a home.
+    ///
+    /// # Errors
+    /// As [`Station::start`].
+    pub fn start_at(place: &Home, authority: Option<&Path>) -> Result<Self> {
+        Self::drive(authority, place.command(DRIVER), |port| place.door(port))
+    }
+
+    /// `door` says by which port of this side the driver's own is reached.
+    fn drive(
+        authority: Option<&Path>,
+        mut driver: Command,
+        door: impl FnOnce(u16) -> Result<u16>,
+    ) -> Result<Self> {
         let home = TempDir::with_prefix("roost-browser-")?;
         if let Some(authority) = authority {
             trust(home.path(), authority)?;
         }
-        let mut driver = Command::new("chromedriver")
+        let mut driver = driver
             .arg("--port=0")
             .process_group(0)
             .env("HOME", home.path())
@@ -50,7 +69,7 @@ impl Station {
             .stderr(Stdio::null())
             .spawn()
             .context("starting chromedriver (apt-get install chromium chromium-driver)")?;
-        let port = port_of(&mut driver)?;
+        let port = door(port_of(&mut driver)?)?;
         Ok(Self {
             home,
             driver,
