@@ -4,6 +4,7 @@
 //! Both share the machine: figures of throughput include the load's own cost.
 
 mod browser;
+mod call_setup;
 mod calls;
 mod client;
 mod connections;
@@ -21,7 +22,7 @@ use std::path::Path;
 
 type Part = (&'static str, fn() -> Result<()>);
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     ("size", start::sizes),
     ("start", start::start),
     ("messages", delivery::messages),
@@ -32,6 +33,7 @@ const PARTS: [Part; 10] = [
     ("client", client::operations),
     ("browser", browser::operations),
     ("calls", calls::calls),
+    ("call-setup", call_setup::setup),
 ];
 
 /// Runs all parts, or those named.
