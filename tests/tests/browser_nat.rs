@@ -38,12 +38,14 @@ async fn meet_and_move() -> Result<()> {
     street.ada.calls(true).await?;
     street.ben.answers(true).await?;
     street.talk().await.context("before anybody moved")?;
+    let before = street.ada.ice_name().await?;
     street.home.goes_offline()?;
     street.ben.sees_words("Connecting again").await?;
     street.ben.hears_nothing().await?;
     street.home.moves()?;
     let found = tokio::time::timeout(FOUND_AGAIN, street.ben.hears(ADA));
     found.await.context("not found again in time")??;
+    street.ada.has_restarted_since(&before).await?;
     street.talk().await.context("after she moved")?;
 
     street.ada.hangs_up().await?;

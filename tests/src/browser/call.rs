@@ -236,6 +236,25 @@ impl Person {
         Ok(found.json().clone())
     }
 
+    /// How ICE names this end in the way that both agreed on last: another name after a restart.
+    ///
+    /// # Errors
+    /// If the page was not told to remember its connections, or nothing was agreed on.
+    pub async fn ice_name(&self) -> Result<String> {
+        let script = format!("return {ICE_NAME}");
+        Ok(self.driver().execute(script, Vec::new()).await?.convert()?)
+    }
+
+    /// Waits until both have agreed on another way.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub async fn has_restarted_since(&self, name: &str) -> Result<()> {
+        let script = format!("return {ICE_NAME} !== arguments[0]");
+        self.until("a restart of ICE", &script, &[json!(name)])
+            .await
+    }
+
     /// Whether the last connection found a way to the other end.
     ///
     /// # Errors
@@ -307,6 +326,9 @@ impl Person {
         Ok(())
     }
 }
+
+const ICE_NAME: &str =
+    "window.connections.at(-1).currentLocalDescription.sdp.match(/a=ice-ufrag:(\\S+)/)[1]";
 
 /// Port 9 (discard) stands for one that nobody answers at.
 const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;\
