@@ -31,6 +31,13 @@ struct Spent {
     from_answer: f64,
 }
 
+type Tap = (&'static str, fn(&Spent) -> f64);
+
+const TAPS: [Tap; 2] = [
+    ("Call", |spent| spent.from_call),
+    ("Answer", |spent| spent.from_answer),
+];
+
 pub fn setup() -> Result<()> {
     let calls = match std::env::var(CALLS_VARIABLE) {
         Ok(number) => number.parse().context(CALLS_VARIABLE)?,
@@ -70,10 +77,9 @@ async fn measure(calls: usize) -> Result<()> {
 }
 
 async fn call(ada: &Person, ben: &Person) -> Result<Spent> {
-    let taps = |person, button| tap(person, button);
     let (called, answered) = tokio::join!(
-        taps(ada, "[data-action='call-start'][data-video='true']"),
-        taps(ben, "[data-action='call-accept'][data-video='true']"),
+        tap(ada, "[data-action='call-start'][data-video='true']"),
+        tap(ben, "[data-action='call-accept'][data-video='true']"),
     );
     let spent = Spent {
         from_call: called?,
@@ -95,11 +101,7 @@ async fn tap(person: &Person, button: &str) -> Result<f64> {
 
 fn print(way: &str, spent: &[Spent]) {
     let calls = spent.len();
-    let from: [(&str, fn(&Spent) -> f64); 2] = [
-        ("Call", |spent| spent.from_call),
-        ("Answer", |spent| spent.from_answer),
-    ];
-    for (button, of) in from {
+    for (button, of) in TAPS {
         let mut times: Vec<f64> = spent.iter().map(of).collect();
         times.sort_by(f64::total_cmp);
         for percent in [50, 95] {
