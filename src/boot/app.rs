@@ -8,8 +8,8 @@ use crate::job;
 use crate::service::agenda::Agenda;
 use crate::service::error::StoreError;
 use crate::service::{
-    Accounts, Devices, Groups, House, Identity, Inboxes, Invites, KeyPackages, Media, RelayPasses,
-    Sessions, Settings,
+    Accounts, Devices, Groups, Guests, House, Identity, Inboxes, Invites, KeyPackages, Media,
+    RelayPasses, Sessions, Settings,
 };
 use roost_store::Store;
 use std::sync::Arc;
@@ -33,13 +33,15 @@ impl App {
             settings,
         });
         let inboxes = Inboxes::new(house.clone());
+        let groups = Groups::new(house.clone(), inboxes.clone());
         Ok(Self::new(Parts {
             accounts: Accounts::new(house.clone()),
             devices: Devices::new(house.clone()),
             invites: Invites::new(house.clone()),
             sessions: Sessions::new(house.clone()),
             key_packages: KeyPackages::new(house.clone()),
-            groups: Groups::new(house.clone(), inboxes.clone()),
+            guests: Guests::new(house.clone(), groups.clone()),
+            groups,
             relay_passes: RelayPasses::new(house.clone()),
             media: Media::default(),
             inboxes,
@@ -55,6 +57,7 @@ impl App {
         let place = job::Workplace {
             agenda: &self.agenda,
             groups: &self.groups,
+            guests: &self.guests,
             inboxes: &self.inboxes,
             invites: &self.invites,
             sessions: &self.sessions,

@@ -46,10 +46,13 @@ struct Lane {
     stuck: bool,
 }
 
+/// A connection that is told of a group's entries.
 #[derive(Clone)]
-struct Follower {
-    device: DeviceId,
-    mailbox: Arc<Mailbox>,
+pub struct Follower {
+    pub device: DeviceId,
+    pub mailbox: Arc<Mailbox>,
+    /// It keeps no call going by itself.
+    pub is_guest: bool,
 }
 
 /// What one number of a log makes happen: the entry, then who leaves with it. Who leaves is said
@@ -97,17 +100,7 @@ impl Hub {
     }
 
     /// From now on the connection is told of the group's entries.
-    pub fn follow(
-        &self,
-        group: GroupId,
-        device: DeviceId,
-        id: ConnectionId,
-        mailbox: &Arc<Mailbox>,
-    ) {
-        let follower = Follower {
-            device,
-            mailbox: mailbox.clone(),
-        };
+    pub fn follow(&self, group: GroupId, id: ConnectionId, follower: Follower) {
         let mut inner = self.inner();
         inner
             .lanes
@@ -159,9 +152,14 @@ impl Hub {
         }
     }
 
-    /// Whether a connection is told of the group's entries.
-    pub fn is_followed(&self, group: &GroupId) -> bool {
-        self.inner().lanes.contains_key(group)
+    /// Whether a connection that is no guest's is told of the group's entries.
+    pub fn is_followed_by_hosts(&self, group: &GroupId) -> bool {
+        let inner = self.inner();
+        let followers = inner.lanes.get(group).map(|lane| lane.followers.values());
+        followers
+            .into_iter()
+            .flatten()
+            .any(|follower| !follower.is_guest)
     }
 
     /// How many connections there are.
@@ -285,8 +283,23 @@ mod tests {
 
     fn following(hub: &Hub, n: u8) -> Arc<Mailbox> {
         let (id, mailbox) = hub.attach(device(n));
-        hub.follow(GROUP, device(n), id, &mailbox);
+        let follower = Follower {
+            device: device(n),
+            mailbox: mailbox.clone(),
+            is_guest: n >= 100,
+        };
+        hub.follow(GROUP, id, follower);
         mailbox
+    }
+
+    #[test]
+    fn guests_alone_keep_no_call_going() {
+        let hub = Hub::default();
+        let _guest = following(&hub, 100);
+
+        assert!(!hub.is_followed_by_hosts(&GROUP));
+        let _host = following(&hub, 1);
+        assert!(hub.is_followed_by_hosts(&GROUP));
     }
 
     #[test]

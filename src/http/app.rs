@@ -5,7 +5,8 @@ use crate::fanout::Hub;
 use crate::http::guard::rate::Rates;
 use crate::service::agenda::Agenda;
 use crate::service::{
-    Accounts, Devices, Groups, House, Inboxes, Invites, KeyPackages, Media, RelayPasses, Sessions,
+    Accounts, Devices, Groups, Guests, House, Inboxes, Invites, KeyPackages, Media, RelayPasses,
+    Sessions,
 };
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub struct Parts {
     pub key_packages: KeyPackages,
     pub inboxes: Inboxes,
     pub groups: Groups,
+    pub guests: Guests,
     pub relay_passes: RelayPasses,
     pub media: Media,
     pub hub: Hub,

@@ -5,7 +5,7 @@
 
 use crate::clock::Moment;
 use crate::delivery::Mail;
-use crate::fanout::{ConnectionId, Mailbox};
+use crate::fanout::{ConnectionId, Follower, Mailbox};
 use crate::http::App;
 use crate::http::api::acknowledge;
 use crate::http::guard::rate::Kind;
@@ -237,8 +237,12 @@ impl Connection {
 
     async fn read(&self, group: GroupId, after: Seq, rows: usize) -> Found {
         let follow = || {
-            let device = self.caller.device;
-            self.app.hub.follow(group, device, self.id, &self.mailbox);
+            let follower = Follower {
+                device: self.caller.device,
+                mailbox: self.mailbox.clone(),
+                is_guest: self.caller.guest_of.is_some(),
+            };
+            self.app.hub.follow(group, self.id, follower);
         };
         match self
             .app

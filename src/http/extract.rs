@@ -6,7 +6,7 @@ use crate::http::guard::rate::{Kind, PeerAddr};
 use crate::http::respond::Refusal;
 use crate::service::Caller;
 use minicbor::Decode;
-use roost_wire::{ApiError, Malformed, Method, Seconds, Token, api};
+use roost_wire::{ApiError, Malformed, Method, Seconds, Token, api, limit};
 use std::str::FromStr;
 
 /// A request to `/v1/…`, whatever carried it.
@@ -46,20 +46,36 @@ impl<'a> Incoming<'a> {
         self.now.seconds()
     }
 
-    /// Who asks, counted as one request of theirs.
+    /// Who asks, counted as one request of theirs. Not for guests of calls.
+    ///
+    /// # Errors
+    /// `NotSignedIn`, `TooMany`; `NotFound` for guests.
+    pub fn caller(&self) -> Result<Caller, Refusal> {
+        not_a_guest(self.caller_or_guest()?)
+    }
+
+    /// Who asks for what guests of calls may ask for too, counted as one request of theirs.
     ///
     /// # Errors
     /// `NotSignedIn`, `TooMany`.
-    pub fn caller(&self) -> Result<Caller, Refusal> {
+    pub fn caller_or_guest(&self) -> Result<Caller, Refusal> {
         self.counted(Kind::Request, self.app.house.settings.requests_per_second)
     }
 
-    /// Who asks, counted as one message of theirs.
+    /// A guest who asks to be let in, counted apart: each time everybody hears of it.
     ///
     /// # Errors
     /// `NotSignedIn`, `TooMany`.
+    pub fn knocker(&self) -> Result<Caller, Refusal> {
+        self.counted(Kind::Knock, limit::KNOCKS_PER_SECOND)
+    }
+
+    /// Who asks, counted as one message of theirs. Not for guests of calls.
+    ///
+    /// # Errors
+    /// `NotSignedIn`, `TooMany`; `NotFound` for guests.
     pub fn sender(&self) -> Result<Caller, Refusal> {
-        self.counted(Kind::Message, self.app.house.settings.messages_per_second)
+        not_a_guest(self.counted(Kind::Message, self.app.house.settings.messages_per_second)?)
     }
 
     /// Lets somebody without a session pass, counted by address.
@@ -104,6 +120,13 @@ impl<'a> Incoming<'a> {
             .device(kind, caller.device, per_second, self.now)
             .map_err(too_many)?;
         Ok(caller)
+    }
+}
+
+fn not_a_guest(caller: Caller) -> Result<Caller, Refusal> {
+    match caller.guest_of {
+        None => Ok(caller),
+        Some(_) => Err(Refusal::not_found()),
     }
 }
 

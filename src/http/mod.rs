@@ -48,6 +48,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
             .route("/assets/{set}/{path:.*}", web::get().to(assets::get))
             .route("/", web::get().to(pages::app::get))
             .route("/i/{invite}", web::get().to(pages::invite::get))
+            .route("/c/{invite}", web::get().to(pages::call::get))
             .route("/tls/ca.pem", web::get().to(pages::authority::get))
             .route("/healthz", web::get().to(pages::health::get))
             .default_service(web::route().to(pages::notice::not_found));

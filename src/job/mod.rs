@@ -5,7 +5,7 @@ use crate::delivery::Delivery;
 use crate::fanout::Hub;
 use crate::service::agenda::{Agenda, Due, Recovery};
 use crate::service::error::{DirectoryError, GroupError, StoreError};
-use crate::service::{Groups, Inboxes, Invites, Media, Sessions};
+use crate::service::{Groups, Guests, Inboxes, Invites, Media, Sessions};
 use crate::telemetry::log;
 
 const MINUTE_MS: u64 = 60_000;
@@ -16,6 +16,7 @@ const SECOND_MS: u64 = 1_000;
 pub struct Workplace<'a> {
     pub agenda: &'a Agenda,
     pub groups: &'a Groups,
+    pub guests: &'a Guests,
     pub inboxes: &'a Inboxes,
     pub invites: &'a Invites,
     pub sessions: &'a Sessions,
@@ -52,13 +53,14 @@ async fn work(due: &mut Due, place: &Workplace<'_>, now: Moment) -> Result<(), J
         due.each_second = now.plus_millis(SECOND_MS);
         place.hub.unstick();
         hand_over(place, place.groups.resend(now.seconds()).await);
-        let is_followed = |call: &_| place.hub.is_followed(call);
+        let is_followed = |call: &_| place.hub.is_followed_by_hosts(call);
         let over = place.groups.end_idle_calls(is_followed, now.seconds());
         hand_over(place, over.await);
     }
     if now >= due.each_minute {
         due.each_minute = now.plus_millis(MINUTE_MS);
         place.sessions.sweep(now.seconds());
+        hand_over(place, place.guests.sweep(now.seconds()).await?);
         place.groups.sweep_moved(now.seconds()).await;
         place.groups.shrink();
     }
@@ -97,6 +99,9 @@ async fn sweep_some(due: &mut Due, place: &Workplace<'_>, now: Moment) -> Result
 
 fn hand_over(place: &Workplace<'_>, deliveries: Vec<Delivery>) {
     for delivery in deliveries {
+        if let Delivery::Disconnect { device } = &delivery {
+            place.sessions.end(device);
+        }
         place.media.heed(&delivery);
         place.hub.deliver(delivery);
     }

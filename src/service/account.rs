@@ -3,6 +3,7 @@
 use crate::delivery::Delivery;
 use crate::service::directory::Caller;
 use crate::service::error::{DirectoryError, StoreError};
+use crate::service::guest;
 use crate::service::house::House;
 use crate::service::key::{self, of_directory};
 use crate::service::outcome::Outcome;
@@ -54,7 +55,7 @@ impl Accounts {
             if !invite.is_open(now) {
                 return Err(DirectoryError::InviteOver);
             }
-            self.check_free(&leaf).await?;
+            self.check_free(&leaf, &invite).await?;
             let batch = registration(asked, &leaf, &invite, version, now);
             match self.house.store.commit(&key::directory(), batch).await {
                 Ok(_) => return self.registered(leaf.account, &invite).await,
@@ -270,9 +271,15 @@ impl Accounts {
         Ok(redeemed && device.is_some_and(|device| device == device_row(asked, leaf.account)))
     }
 
-    async fn check_free(&self, leaf: &LeafCredential) -> Result<(), DirectoryError> {
+    async fn check_free(
+        &self,
+        leaf: &LeafCredential,
+        invite: &InviteRow,
+    ) -> Result<(), DirectoryError> {
         let name = of_directory::name(&leaf.name);
-        if self.house.row::<AccountId>(&name).await?.is_some() {
+        if invite.guests_of.is_some() {
+            guest::check_nameless(leaf)?;
+        } else if self.house.row::<AccountId>(&name).await?.is_some() {
             return Err(DirectoryError::NameTaken);
         }
         let account = self.house.account(&leaf.account).await?.is_some();
@@ -316,25 +323,15 @@ fn registration(
     version: Version,
     now: Seconds,
 ) -> Batch {
-    let account = AccountRow {
-        name: leaf.name.clone(),
-        key: leaf.account_key,
-        next_hash: leaf.next_account_key_hash,
-        is_admin: invite.is_setup,
-        created: now,
-        rotations: 0,
+    let device_key = of_directory::device(&leaf.device);
+    let batch = match invite.guests_of {
+        Some(conversation) => guest::enrol(leaf, asked.invite, conversation, now),
+        None => enrol(leaf, invite.is_setup, now),
     };
-    let (account_key, name_key, device_key) = (
-        of_directory::account(&leaf.account),
-        of_directory::name(&leaf.name),
-        of_directory::device(&leaf.device),
-    );
-    let batch = Batch::new()
-        .absent(account_key.clone())
-        .absent(name_key.clone())
+    let batch = batch
+        .absent(of_directory::account(&leaf.account))
+        .absent(of_directory::guest(&leaf.account))
         .absent(device_key.clone())
-        .put(account_key, pack(&account))
-        .put(name_key, pack(&leaf.account))
         .put(device_key, pack(&device_row(asked, leaf.account)))
         .put(
             of_directory::device_of(&leaf.account, &leaf.device),
@@ -346,6 +343,23 @@ fn registration(
     } else {
         batch
     }
+}
+
+/// A new account under its own name.
+fn enrol(leaf: &LeafCredential, is_admin: bool, now: Seconds) -> Batch {
+    let account = AccountRow {
+        name: leaf.name.clone(),
+        key: leaf.account_key,
+        next_hash: leaf.next_account_key_hash,
+        is_admin,
+        created: now,
+        rotations: 0,
+    };
+    let name_key = of_directory::name(&leaf.name);
+    Batch::new()
+        .absent(name_key.clone())
+        .put(of_directory::account(&leaf.account), pack(&account))
+        .put(name_key, pack(&leaf.account))
 }
 
 /// Adds to a batch that `account` uses the invite once.

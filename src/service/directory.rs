@@ -3,12 +3,16 @@
 use crate::service::error::{DirectoryError, StoreError};
 use crate::service::house::House;
 use crate::service::key::{self, of_directory};
-use crate::service::record::{AccessRow, AccountRow, DeviceRow, InviteRow, unpack, unpack_some};
+use crate::service::record::{
+    AccessRow, AccountRow, DeviceRow, GuestRow, InviteRow, unpack, unpack_some,
+};
 use minicbor::Decode;
 use roost_mls::LeafCredential;
 use roost_store::{Direction, KeyRange, Limit, Version};
 use roost_wire::api::Person;
-use roost_wire::{AccountId, DeviceId, GroupId, InviteId, Seconds, SignatureKey, limit};
+use roost_wire::{
+    AccountId, DeviceId, DisplayName, GroupId, InviteId, Seconds, SignatureKey, limit,
+};
 
 /// A device that proved its key: who a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Caller {
     pub account: AccountId,
     pub device: DeviceId,
     pub signature_key: SignatureKey,
+    /// Of a guest: the conversation into whose calls it may be let, and into nothing else.
+    pub guest_of: Option<GroupId>,
 }
 
 impl House {
@@ -35,8 +41,16 @@ impl House {
         }
     }
 
+    /// An account; a guest's looks like any other.
     pub(super) async fn account(&self, id: &AccountId) -> Result<Option<AccountRow>, StoreError> {
-        self.row(&of_directory::account(id)).await
+        match self.row(&of_directory::account(id)).await? {
+            Some(account) => Ok(Some(account)),
+            None => Ok(self.guest(id).await?.map(AccountRow::of_guest)),
+        }
+    }
+
+    pub(super) async fn guest(&self, id: &AccountId) -> Result<Option<GuestRow>, StoreError> {
+        self.row(&of_directory::guest(id)).await
     }
 
     pub(super) async fn device(&self, id: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
@@ -100,6 +114,17 @@ impl House {
 }
 
 impl AccountRow {
+    fn of_guest(guest: GuestRow) -> Self {
+        Self {
+            name: DisplayName::of_guests(),
+            key: guest.key,
+            next_hash: guest.next_hash,
+            is_admin: false,
+            created: guest.created,
+            rotations: 0,
+        }
+    }
+
     pub(super) fn person(&self, account: AccountId, last_seen_day: Option<u64>) -> Person {
         Person {
             account,

@@ -102,6 +102,11 @@ impl Invites {
             if !verifies(invite.key.as_bytes(), &message, &asked.signature) {
                 return Err(DirectoryError::Signature);
             }
+            if invite.guests_of.is_some() {
+                return Err(DirectoryError::Against(
+                    "This link is for guests of a call. Open it in a browser.",
+                ));
+            }
             if self.is_shut(from, &invite).await? {
                 return Err(DirectoryError::InviteOver);
             }
@@ -262,6 +267,11 @@ impl Invites {
         now: Seconds,
     ) -> Result<InviteRow, DirectoryError> {
         check_bounds(asked.uses, asked.expires, now)?;
+        if asked.group.is_some() && asked.guests_of.is_some() {
+            return Err(DirectoryError::Against(
+                "A link leads into a group or to its calls, not to both.",
+            ));
+        }
         match (&asked.group, &asked.grant) {
             (None, None) => {}
             (Some(group), Some(grant)) => {
@@ -292,6 +302,7 @@ impl Invites {
             group: asked.group,
             grant: asked.grant.clone(),
             is_setup: false,
+            guests_of: asked.guests_of,
         })
     }
 
@@ -357,6 +368,7 @@ impl Invites {
             group: invite.group,
             grant: invite.grant.clone(),
             is_setup: invite.is_setup,
+            guests_of: invite.guests_of,
         })
     }
 }

@@ -59,6 +59,7 @@ impl Invites {
         let expires = now.plus(limit::INVITE_DAYS_MAX * DAY_SECONDS);
         let row = InviteRow {
             is_setup: true,
+            guests_of: None,
             ..operators_row(&secret, 1, expires, now)?
         };
         let batch = Batch::new()
@@ -95,5 +96,6 @@ fn operators_row(
         group: None,
         grant: None,
         is_setup: false,
+        guests_of: None,
     })
 }

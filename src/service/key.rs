@@ -67,6 +67,12 @@ pub mod of_directory {
         join(b'v', &[id.as_bytes()])
     }
 
+    pub const GUESTS: &[u8] = b"y";
+
+    pub fn guest(id: &AccountId) -> Vec<u8> {
+        join(b'y', &[id.as_bytes()])
+    }
+
     pub fn devices_of(account: &AccountId) -> Vec<u8> {
         join(b'w', &[account.as_bytes()])
     }

@@ -49,6 +49,24 @@ pub struct AccountRow {
     pub rotations: u32,
 }
 
+/// The account of a guest, who has no name here.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
+pub struct GuestRow {
+    #[n(0)]
+    pub key: AccountKey,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub next_hash: [u8; 32],
+    /// The link that the guest came by.
+    #[n(2)]
+    pub link: InviteId,
+    /// The conversation whose calls it is for.
+    #[n(3)]
+    pub conversation: GroupId,
+    #[n(4)]
+    pub created: Seconds,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct DeviceRow {
@@ -79,6 +97,9 @@ pub struct InviteRow {
     pub grant: Option<Blob<{ limit::JOIN_GRANT_BYTES }>>,
     #[n(7)]
     pub is_setup: bool,
+    /// The conversation for whose calls it makes guests.
+    #[n(8)]
+    pub guests_of: Option<GroupId>,
 }
 
 /// An account's right to enter a group by an invite.

@@ -88,10 +88,15 @@ impl Sessions {
         if !verifies(device.signature_key.as_bytes(), &message, &asked.signature) {
             return Err(DirectoryError::NotSignedIn);
         }
+        let guest = self.house.guest(&device.account).await?;
+        if guest.as_ref().is_some_and(|guest| guest.is_over(now)) {
+            return Err(DirectoryError::NotSignedIn);
+        }
         let caller = Caller {
             account: device.account,
             device: asked.device,
             signature_key: device.signature_key,
+            guest_of: guest.map(|guest| guest.conversation),
         };
         let expires = now.plus(limit::SESSION_SECONDS);
         let token = Token::new(self.house.dice.bytes());

@@ -13,6 +13,7 @@ import * as talk from './talk.js';
 const DRAFT_MS = 50;
 const TYPING_MS = 3_000;
 const MARKER = 'roost-account';
+const DAY_MS = 86_400_000;
 
 /** @type {Worker} */ let worker;
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let draft;
@@ -66,7 +67,7 @@ const local = {
 function start() {
   const missing = lacks();
   if (missing) return trouble('Roost cannot run here', missing);
-  worker = new Worker(script(new URL('./worker.js', import.meta.url).href), { type: 'module', name: 'roost' });
+  worker = new Worker(script(new URL('./worker.js', import.meta.url).href), { type: 'module', name: store() });
   worker.onmessage = ({ data }) => {
     if (data.patch) show(data.patch);
     if (data.trouble) trouble('Something went wrong', 'Nothing that was sent is lost. If trying again does not help, tell the person who runs this server what it says below.', data.trouble);
@@ -196,6 +197,12 @@ function route() {
 /** Where this tab is, for whoever leads now or later. */
 function here() {
   return { url: location.href, group: group(), had: wasHere() };
+}
+
+/** What this page's store is called. A guest has one of its own for each link, as long as its account lasts. */
+function store() {
+  const guest = /^\/c\/([\w-]+)$/.exec(location.pathname)?.[1];
+  return guest ? `roost-guest-${Math.floor(Date.now() / DAY_MS)}-${guest}` : 'roost';
 }
 
 function group() {

@@ -51,14 +51,15 @@ export class Driver {
   /**
    * Reads what is stored, also the last number handled of each tab.
    *
+   * @param {string} name Of the store.
    * @param {Post} post
    * @param {(error: unknown) => void} fail
    * @param {() => void} stored
    * @returns {Promise<[Driver, Map<string, number>]>}
    */
-  static async open(post, fail, stored) {
+  static async open(name, post, fail, stored) {
     await init({ module_or_path: new URL('../wasm/roost_web_bg.wasm', import.meta.url) });
-    const vault = await Vault.open();
+    const vault = await Vault.open(name);
     const roost = new Roost(await vault.rows([...Roost.tables()]), now());
     const handled = await vault.handled();
     const driver = new Driver(vault, roost, post, fail, stored);

@@ -5,7 +5,8 @@
  * @module
  */
 
-const NAME = 'roost';
+const GUEST = /^roost-guest-(\d+)-/;
+const DAY_MS = 86_400_000;
 const VERSION = 2;
 const ROWS = 'rows';
 const KEYS = 'keys';
@@ -27,9 +28,10 @@ export class Vault {
     this.#key = key;
   }
 
-  /** Opens the database, making it and its key the first time. */
-  static async open() {
-    const opening = indexedDB.open(NAME, VERSION);
+  /** Opens the database, making it and its key the first time. @param {string} name */
+  static async open(name) {
+    if (GUEST.test(name)) await forgetGuests();
+    const opening = indexedDB.open(name, VERSION);
     opening.onupgradeneeded = ({ oldVersion }) => {
       if (oldVersion < 1) {
         opening.result.createObjectStore(ROWS);
@@ -143,6 +145,14 @@ function tail(store, range, limit) {
       } else resolve({ start, more: true });
     };
   });
+}
+
+/** Accounts of guests last a day: what is stored of earlier ones is of no use to anybody. */
+async function forgetGuests() {
+  const yesterday = Math.floor(Date.now() / DAY_MS) - 1;
+  for (const { name } of await indexedDB.databases?.() ?? []) {
+    if (Number(GUEST.exec(name ?? '')?.[1] ?? Infinity) < yesterday) indexedDB.deleteDatabase(name ?? '');
+  }
 }
 
 /** @param {IDBDatabase} database */

@@ -10,13 +10,14 @@
 /** @typedef {import('./driver.js').Action} Action */
 /** @typedef {{ tab: string, hello?: Hello, event?: Action, number?: number }} FromTab */
 
-const LOCK = 'roost';
+/** The page names its store; who shares it has one core. */
+const LOCK = self.name;
 const UNSTORED =
   'This browser could not store what just happened. It tries again; until then, leave this page open, and look whether the disk is full.';
 const PAUSE_MS_MAX = 60_000;
 
 const tab = crypto.randomUUID();
-const channel = new BroadcastChannel('roost');
+const channel = new BroadcastChannel(LOCK);
 /** @type {Driver | undefined} */ let driver;
 /** Lets another tab lead. @type {((over?: unknown) => void) | undefined} */ let release;
 /** Times in a row that storing failed. */
@@ -62,7 +63,7 @@ navigator.locks.request(LOCK, () => new Promise((over) => {
 async function lead() {
   try {
     const { Driver } = await import('./driver.js');
-    [driver, stored] = await Driver.open(post, failed, () => (failures = 0));
+    [driver, stored] = await Driver.open(LOCK, post, failed, () => (failures = 0));
     for (const from of stored.keys()) watch(from);
     channel.postMessage({ to: 'all' });
     introduce();

@@ -176,10 +176,26 @@ pub enum Command {
     AdmitGuest {
         account: AccountId,
     },
-    /// Be such a guest: wait to be let into a call. Answered by `Notice::RoomChanged`.
+    /// Do not ask again whether this guest is to be let in.
+    TurnAway {
+        account: AccountId,
+    },
+    /// The link by which guests come to the conversation's calls; makes one that lasts a week if
+    /// there is none. Answered by `Notice::CallLink`.
+    MakeCallLink {
+        conversation: GroupId,
+    },
+    /// With an account: wait to be let into a call of a conversation that one is not in. Answered
+    /// by `Notice::RoomChanged`.
     WaitForCall {
         conversation: GroupId,
         call: GroupId,
+    },
+    /// Without an account: be a guest, by the link of a call, and wait to be let in. Does what
+    /// `Connect` does. Answered by `Notice::RoomChanged`; say it again to ask again.
+    VisitCall {
+        link: String,
+        name: String,
     },
     /// What the page shows of itself to the others (muted, hand raised, …): its own bits, passed on
     /// as they are.

@@ -42,6 +42,12 @@ pub enum Notice {
         link: String,
         expires: Seconds,
     },
+    /// The link by which guests come to the conversation's calls.
+    CallLink {
+        conversation: GroupId,
+        link: String,
+        expires: Seconds,
+    },
     LinkRequest {
         text: String,
     },

@@ -7,7 +7,7 @@ use roost_wire::api::SealedKey;
 use roost_wire::link::InviterPrint;
 use roost_wire::log::{EntryKind, LogEntry};
 use roost_wire::{
-    AccountId, AccountKey, DeviceId, DisplayName, EntryHash, Epoch, InboxSeq, Incarnation,
+    AccountId, AccountKey, DeviceId, DisplayName, EntryHash, Epoch, GroupId, InboxSeq, Incarnation,
     InviteId, List, Seconds, Seq, StateCounter, limit,
 };
 
@@ -35,6 +35,49 @@ pub(crate) struct SessionRecord {
     /// The invite that the account was made with.
     #[n(7)]
     pub joined_by: Option<InviteId>,
+    /// This device is a guest of calls, by this link.
+    #[n(8)]
+    pub visit: Option<VisitRecord>,
+}
+
+/// What a guest came for.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct VisitRecord {
+    #[n(0)]
+    pub link: String,
+    /// What the guest wants to be called; not for the server.
+    #[n(1)]
+    pub name: DisplayName,
+    /// Whose calls they are.
+    #[n(2)]
+    pub conversation: GroupId,
+    #[n(3)]
+    pub door: DoorRecord,
+}
+
+impl std::fmt::Debug for VisitRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "VisitRecord({:?})", self.door)
+    }
+}
+
+/// The link by which guests come to a conversation's calls. Does not print its secret.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct DoorRecord {
+    #[n(0)]
+    pub invite: InviteId,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub secret: [u8; 16],
+    #[n(2)]
+    pub expires: Seconds,
+}
+
+impl std::fmt::Debug for DoorRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DoorRecord({})", self.invite)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -209,6 +252,9 @@ pub(crate) struct ConversationRecord {
     /// The server was restored: its log may have gone back, and is compared before it is used.
     #[cbor(n(33), default)]
     pub doubted: bool,
+    /// Guest links of its calls that are known here.
+    #[cbor(n(34), default)]
+    pub doors: Vec<DoorRecord>,
 }
 
 /// Commits of one account in a row. The server takes back only such as nobody else could follow,

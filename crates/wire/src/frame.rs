@@ -3,11 +3,11 @@
 //! The cursor is the resume token; credit is the backpressure: the server sends at most as many
 //! events as it was given credit for, and closes a socket that cannot keep up.
 
-use crate::api::{Accepted, Tracks, Want};
+use crate::api::{Accepted, SealedKnock, Tracks, Want};
 use crate::log::{InboxItem, LogEntry};
 use crate::{
-    ApiError, Blob, DeviceId, GroupId, InboxSeq, Incarnation, List, Seconds, Seq, StateCounter,
-    limit,
+    AccountId, ApiError, Blob, DeviceId, GroupId, InboxSeq, Incarnation, InviteId, List, Seconds,
+    Seq, StateCounter, limit,
 };
 use minicbor::{Decode, Encode};
 
@@ -195,6 +195,21 @@ pub enum ServerFrame {
         group: GroupId,
         #[n(1)]
         devices: List<DeviceId, { limit::CALL_SPEAKERS }>,
+    },
+    /// Somebody with a guest link asks to be let into the conversation's call.
+    #[n(14)]
+    Knock {
+        /// The conversation.
+        #[n(0)]
+        group: GroupId,
+        #[n(1)]
+        link: InviteId,
+        #[n(2)]
+        account: AccountId,
+        #[n(3)]
+        device: DeviceId,
+        #[n(4)]
+        sealed: SealedKnock,
     },
 }
 

@@ -95,6 +95,14 @@ pub const RELAY_PASS_SECONDS: u64 = 3_600;
 /// People in one call, and their devices: whoever is in its group has a place in its media.
 pub const CALL_PEOPLE_MAX: usize = 25;
 pub const CALL_DEVICES_MAX: usize = 50;
+/// A guest's name, sealed for those who may let it in.
+pub const KNOCK_BYTES: usize = 512;
+/// Guest links of a conversation that its members keep.
+pub const CALL_DOORS: usize = 4;
+/// How often a guest asks at most, sustained.
+pub const KNOCKS_PER_SECOND: u32 = 1;
+/// How long the account of a guest lasts.
+pub const GUEST_SECONDS: u64 = 24 * 3_600;
 /// The tree of a call's new group: one leaf.
 pub const CALL_FOUNDING_TREE_BYTES: usize = 8 * 1024;
 /// A request that opens a call.

@@ -1,4 +1,5 @@
-//! Invite links: `https://HOST/i/<invite>#<secret>[.<inviter>[.<group name>]]`.
+//! Invite links: `https://HOST/i/<invite>#<secret>[.<inviter>[.<group name>]]`, and the links of
+//! calls for guests: `https://HOST/c/<invite>#<secret>`.
 //!
 //! Everything after `#` stays in the browser: the secret that proves the invite, the fingerprint
 //! of the inviter's account key, and the group's name.
@@ -47,25 +48,11 @@ impl InviteLink {
     /// # Errors
     /// Refuses what is not a whole invite link, and one of more than 1 KiB.
     pub fn parse(link: &str) -> Result<Self, Malformed> {
-        if link.len() > LINK_BYTES {
-            return Err(Malformed::Long {
-                what: "invite link",
-                max: LINK_BYTES,
-            });
-        }
-        let (place, fragment) = link.trim().split_once('#').ok_or(WHAT)?;
-        let (origin, id) = place.split_once("/i/").ok_or(WHAT)?;
-        let host = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"))
-            .ok_or(WHAT)?;
-        if host.is_empty() || host.contains(['/', '?', '@', ' ']) {
-            return Err(WHAT);
-        }
+        let (origin, invite, fragment) = taken_apart(link, "/i/")?;
         let mut parts = fragment.splitn(3, '.');
         Ok(Self {
-            origin: origin.to_owned(),
-            invite: InviteId::try_from(&text::unbase64url(id, 16)?[..])?,
+            origin,
+            invite,
             secret: sixteen(parts.next())?.ok_or(WHAT)?,
             inviter: sixteen(parts.next())?.map(InviterPrint),
             group_name: parts.next().map(group_name).transpose()?,
@@ -100,6 +87,67 @@ impl std::fmt::Debug for InviteLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "InviteLink({}/i/…)", self.origin)
     }
+}
+
+/// The link by which guests come to the calls of a conversation, taken apart.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallLink {
+    /// `https://host[:port]`, without a path.
+    pub origin: String,
+    pub invite: InviteId,
+    /// Proves the invite, seals what guests say of themselves, and shows a guest that whoever lets
+    /// it in has the link too; never sent to the server.
+    pub secret: [u8; 16],
+}
+
+impl CallLink {
+    /// # Errors
+    /// Refuses what is not a whole link of a call, and one of more than 1 KiB.
+    pub fn parse(link: &str) -> Result<Self, Malformed> {
+        let (origin, invite, fragment) = taken_apart(link, "/c/")?;
+        Ok(Self {
+            origin,
+            invite,
+            secret: sixteen(Some(fragment))?.ok_or(WHAT)?,
+        })
+    }
+}
+
+impl std::fmt::Display for CallLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (id, secret) = (
+            text::base64url(self.invite.as_bytes()),
+            text::base64url(&self.secret),
+        );
+        write!(f, "{}/c/{id}#{secret}", self.origin)
+    }
+}
+
+impl std::fmt::Debug for CallLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CallLink({}/c/…)", self.origin)
+    }
+}
+
+/// Origin, invite and fragment of a link.
+fn taken_apart<'a>(link: &'a str, path: &str) -> Result<(String, InviteId, &'a str), Malformed> {
+    if link.len() > LINK_BYTES {
+        return Err(Malformed::Long {
+            what: "invite link",
+            max: LINK_BYTES,
+        });
+    }
+    let (place, fragment) = link.trim().split_once('#').ok_or(WHAT)?;
+    let (origin, id) = place.split_once(path).ok_or(WHAT)?;
+    let host = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"))
+        .ok_or(WHAT)?;
+    if host.is_empty() || host.contains(['/', '?', '@', ' ']) {
+        return Err(WHAT);
+    }
+    let invite = InviteId::try_from(&text::unbase64url(id, 16)?[..])?;
+    Ok((origin.to_owned(), invite, fragment))
 }
 
 fn sixteen(part: Option<&str>) -> Result<Option<[u8; 16]>, Malformed> {
@@ -158,6 +206,22 @@ mod tests {
     }
 
     #[test]
+    fn links_of_calls_round_trip_and_are_no_invitations() {
+        let link = CallLink {
+            origin: "https://roost.example:8443".into(),
+            invite: InviteId::new([1; 16]),
+            secret: [2; 16],
+        };
+        let text = link.to_string();
+
+        assert_eq!(CallLink::parse(&text).unwrap(), link);
+        assert!(InviteLink::parse(&text).is_err());
+        let (place, _) = text.split_once('#').unwrap();
+        assert!(CallLink::parse(&format!("{place}#")).is_err());
+        assert!(!format!("{link:?}").contains(&text::base64url(&[2; 16])));
+    }
+
+    #[test]
     fn the_secret_does_not_print_by_debug() {
         assert!(!format!("{:?}", link()).contains(&text::base64url(&[2; 16])));
     }
@@ -167,6 +231,7 @@ mod tests {
         fn no_text_panics(text: String) {
             let _ = InviteLink::parse(&text);
             let _ = InviteLink::parse(&format!("https://x/i/{text}#{text}"));
+            let _ = CallLink::parse(&format!("https://x/c/{text}#{text}"));
         }
     }
 }

@@ -24,6 +24,12 @@ impl DisplayName {
         Ok(Self(name.to_owned()))
     }
 
+    /// What the credentials of all guests of calls say. Their names are not for the server.
+    #[must_use]
+    pub fn of_guests() -> Self {
+        Self("Guest".into())
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,7 +7,7 @@ use roost_wire::api::{CreateInvite, Done};
 pub async fn post(call: &Incoming<'_>) -> Reply<Done> {
     let from = call.caller()?;
     let asked: CreateInvite = call.body()?;
-    if let Some(group) = &asked.group {
+    for group in asked.group.iter().chain(&asked.guests_of) {
         call.app.groups.check_member(&from, group).await?;
     }
     Ok(call.app.invites.create(&from, &asked, call.time()).await?)

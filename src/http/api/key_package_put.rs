@@ -5,7 +5,7 @@ use crate::http::respond::Reply;
 use roost_wire::api::{KeyPackageCount, PutKeyPackages};
 
 pub async fn put(call: &Incoming<'_>) -> Reply<KeyPackageCount> {
-    let from = call.caller()?;
+    let from = call.caller_or_guest()?;
     let asked: PutKeyPackages = call.body()?;
     Ok(call
         .app

@@ -6,7 +6,7 @@ use roost_wire::GroupId;
 use roost_wire::api::Done;
 
 pub fn delete(call: &Incoming<'_>, group: GroupId) -> Reply<Done> {
-    let from = call.caller()?;
+    let from = call.caller_or_guest()?;
     call.app.media.cut(group, from.device);
     Ok(Done {})
 }

@@ -5,6 +5,6 @@ use crate::http::respond::Reply;
 use roost_wire::api::Memberships;
 
 pub async fn get(call: &Incoming<'_>) -> Reply<Memberships> {
-    let from = call.caller()?;
+    let from = call.caller_or_guest()?;
     Ok(call.app.devices.memberships(&from).await?)
 }

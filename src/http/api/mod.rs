@@ -19,6 +19,7 @@ mod invite_show;
 mod invite_withdraw;
 mod key_package_claim;
 mod key_package_put;
+mod knock;
 mod log_fetch;
 mod media_connect;
 mod media_disconnect;
@@ -122,6 +123,7 @@ async fn route(call: &Incoming<'_>, method: Method, parts: &[&str]) -> Reply<Res
             Response::of(invite_withdraw::delete(call, path_part(id)?).await)
         }
         (Post, ["invites", _, "redeem"]) => Response::of(invite_redeem::post(call).await),
+        (Post, ["knocks"]) => Response::of(knock::post(call).await),
         (Get, ["inbox"]) => Response::of(inbox_fetch::get(call).await),
         (Post, ["acks"]) => Response::of(acknowledge::post(call).await),
         (Post, ["groups"]) => Response::of(Box::pin(group_found::post(call)).await),

@@ -5,7 +5,7 @@ use crate::http::respond::Reply;
 use roost_wire::api::{ReportVerdict, VerdictTaken};
 
 pub async fn post(call: &Incoming<'_>) -> Reply<VerdictTaken> {
-    let from = call.caller()?;
+    let from = call.caller_or_guest()?;
     let asked: ReportVerdict = call.body()?;
     let outcome = call.app.groups.verdict(&from, &asked, call.time()).await?;
     call.app.deliver(outcome.deliveries);

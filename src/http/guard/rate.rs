@@ -84,6 +84,8 @@ pub enum Kind {
     Message,
     /// Everything else a device asks.
     Request,
+    /// Guests at the door.
+    Knock,
     /// Bodies that are let in before they are read.
     Upload,
     /// Droppable signals.

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod authority;
+pub mod call;
 pub mod health;
 pub mod invite;
 pub mod notice;
@@ -63,6 +64,7 @@ mod tests {
         [
             rendered::<app::AppPage>(),
             rendered::<invite::InvitePage>(),
+            rendered::<call::CallPage>(),
             rendered::<notice::NoticePage>(),
         ]
         .concat()

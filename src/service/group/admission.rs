@@ -75,11 +75,37 @@ impl Groups {
         }
         for leaf in &judged.added {
             self.check_known(leaf).await?;
+            self.check_guest(state, leaf).await?;
         }
         let devices = state.present().count() + judged.added.len();
         if devices.saturating_sub(judged.removed.len()) > self.house.settings.group_devices_max {
             return Err(GroupError::Against(
                 "The group has as many devices as this server allows.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// In a call, those of its conversation let in and remove; guests change nothing.
+    pub(super) async fn check_host(&self, from: &Caller, state: &State) -> Result<(), GroupError> {
+        let Some(conversation) = &state.row.call_of else {
+            return Ok(());
+        };
+        match self.check_member(from, conversation).await {
+            Err(GroupError::NotFound) => Err(GroupError::Against(
+                "Only those of the conversation change who is in its call.",
+            )),
+            result => result,
+        }
+    }
+
+    /// A guest is let into the calls of its conversation, and into nothing else.
+    async fn check_guest(&self, state: &State, leaf: &LeafSummary) -> Result<(), GroupError> {
+        let guest = self.house.guest(&leaf.account).await?;
+        let is_elsewhere = guest.is_some_and(|guest| state.row.call_of != Some(guest.conversation));
+        if is_elsewhere {
+            return Err(GroupError::Against(
+                "A guest can be let into calls of the conversation whose link it has.",
             ));
         }
         Ok(())

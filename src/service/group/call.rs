@@ -31,6 +31,12 @@ pub(super) struct Watched {
     seen: Option<Seconds>,
 }
 
+/// Whether a conversation has a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallNow {
+    pub on: Option<GroupId>,
+}
+
 /// A device's place in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat {
@@ -93,11 +99,17 @@ impl Groups {
             let mut place = cell.state.lock().await;
             let state = self.loaded(&cell, &mut place, call).await?;
             state.member(from)?;
-            if state.row.call_of.is_none() {
-                return Err(GroupError::NotFound);
-            }
-            if state.present().count() > 1 {
+            let conversation = state.row.call_of.ok_or(GroupError::NotFound)?;
+            let others = state
+                .present()
+                .filter(|(device, _)| **device != from.device);
+            let others: Vec<DeviceId> = others.map(|(device, _)| *device).collect();
+            if self.has_one_of(&conversation, &others).await? {
                 return Err(GroupError::Against("Others are in the call."));
+            }
+            // Guests stay in no call without a host.
+            if !others.is_empty() {
+                self.check_member(from, &conversation).await?;
             }
             self.close_call(&mut place).await?;
         }
@@ -120,6 +132,23 @@ impl Groups {
         deliveries
     }
 
+    /// The call that a conversation has, for a guest with the link of somebody in it; none if that
+    /// person is not.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown conversation.
+    pub async fn call_for_guests(
+        &self,
+        conversation: &GroupId,
+        inviter: &AccountId,
+    ) -> Result<Option<CallNow>, GroupError> {
+        let cell = self.cell(conversation);
+        let mut place = cell.state.lock().await;
+        let state = self.loaded(&cell, &mut place, conversation).await?;
+        let leads_on = state.has_account(inviter) && !state.row.closed;
+        Ok(leads_on.then_some(CallNow { on: state.call }))
+    }
+
     /// The place of a device in a call, for whoever forwards the call's media.
     ///
     /// # Errors
@@ -135,6 +164,18 @@ impl Groups {
             device: from.device,
             leaf,
         })
+    }
+
+    /// Whether one of these devices is in the conversation.
+    async fn has_one_of(
+        &self,
+        conversation: &GroupId,
+        devices: &[DeviceId],
+    ) -> Result<bool, GroupError> {
+        let cell = self.cell(conversation);
+        let mut place = cell.state.lock().await;
+        let state = self.loaded(&cell, &mut place, conversation).await?;
+        Ok(state.present().any(|(device, _)| devices.contains(device)))
     }
 
     /// Notes a call, so that its end is noticed.

@@ -130,6 +130,7 @@ impl Groups {
                 if state.member(from)?.suspended {
                     return Err(GroupError::Suspended);
                 }
+                self.check_host(from, state).await?;
                 None
             }
             HandshakeKind::ExternalCommit => Some(self.right(from, state, now).await?),

@@ -155,6 +155,7 @@ mod tests {
             account: AccountId::new([n; 16]),
             device: DeviceId::new([n; 16]),
             signature_key: SignatureKey::new([n; 32]),
+            guest_of: None,
         }
     }
 

@@ -174,6 +174,7 @@ fn effects(state: &State, change: &Change, oldest: &UndoRow, last: KnownRow) -> 
         account: oldest.account,
         device: oldest.committer,
         signature_key: SignatureKey::new([0; 32]),
+        guest_of: None,
     };
     let mut effects = change.outbox(state, &author, last.time);
     let was_present = |device: &DeviceId| state.present().any(|(present, _)| present == device);

@@ -158,6 +158,36 @@ impl Person {
         self.wishes(Command::RevokeDevice(other.device()));
     }
 
+    /// The link by which guests come to a conversation's calls. Takes a second, since a world with
+    /// a call in it never settles.
+    ///
+    /// # Panics
+    /// If none comes.
+    #[must_use]
+    pub fn call_link(&self, room: &GroupId) -> String {
+        let before = self.notices().len();
+        self.wishes(Command::MakeCallLink {
+            conversation: *room,
+        });
+        self.world.pass(1_000);
+        let link = |notice: &Notice| match notice {
+            Notice::CallLink { link, .. } => Some(link.clone()),
+            _ => None,
+        };
+        let found = self.notices().iter().skip(before).find_map(link);
+        found.expect("a link")
+    }
+
+    /// Comes as a guest, under their own name.
+    pub fn visits(&self, link: &str) {
+        let name = self.name();
+        self.world.stage().clients[self.index].wants_connection = true;
+        self.wishes(Command::VisitCall {
+            link: link.to_owned(),
+            name,
+        });
+    }
+
     /// The device crashes; it starts again by itself a little later.
     pub fn crashes(&self) {
         self.world.stage().kill_client(self.index);

@@ -125,6 +125,26 @@ impl Home {
         }
     }
 
+    /// Keys of all rows in which these bytes occur, in partition, key or value.
+    pub fn rows_with(&self, bytes: &[u8]) -> Vec<String> {
+        let occurs = |within: &[u8]| within.windows(bytes.len()).any(|window| window == bytes);
+        let mut found = Vec::new();
+        for kind in 0..=u8::MAX {
+            for part in now(self.store.parts(kind, None, 1_000)).unwrap() {
+                let all = self
+                    .store
+                    .scan(&part, KeyRange::all(), Limit::MAX, Direction::Forward);
+                for row in now(all).unwrap().rows {
+                    let key = row.key.as_bytes();
+                    if occurs(part.id()) || occurs(key) || occurs(&row.value) {
+                        found.push(format!("{part:?} {key:?}"));
+                    }
+                }
+            }
+        }
+        found
+    }
+
     pub fn moment(&self) -> Moment {
         Moment::from_seconds(self.time)
     }
@@ -346,6 +366,10 @@ impl Guest {
         let key = home.app.house.identity.key;
         let mut policy = GroupPolicy::new(key, kind, &[self.account]).unwrap();
         policy.suite_floor = SUITE_CLASSIC.raw_value();
+        self.founding_with(home, id, &policy)
+    }
+
+    fn founding_with(&self, home: &Home, id: u8, policy: &GroupPolicy) -> (Member, FoundGroup) {
         let group = self
             .client
             .create_group_with_id(
@@ -460,8 +484,26 @@ impl Guest {
             uses,
             group: Some(group),
             grant: Some(Blob::new(grant.to_bytes()).unwrap()),
+            guests_of: None,
         };
         (secret, grant, asked)
+    }
+
+    /// The beginning of a conversation's call.
+    pub fn opening_call(&self, home: &Home, id: u8, conversation: GroupId) -> (Member, OpenCall) {
+        let key = home.app.house.identity.key;
+        let mut policy = GroupPolicy::for_call(key, conversation).unwrap();
+        policy.suite_floor = SUITE_CLASSIC.raw_value();
+        let (member, asked) = self.founding_with(home, id, &policy);
+        let founding = CallFounding {
+            group_info: asked.group_info,
+            tree: Blob::new(asked.tree.into_bytes()).unwrap(),
+        };
+        let opening = OpenCall {
+            group: conversation,
+            founding: Some(founding),
+        };
+        (member, opening)
     }
 
     pub fn redemption(&self, home: &Home, secret: &InviteSecret, invite: InviteId) -> RedeemInvite {

@@ -2,6 +2,7 @@
 //! and who gets what.
 
 mod delivery;
+mod guests;
 mod hostile_accounts;
 mod hostile_garbage;
 mod hostile_members;

@@ -4,12 +4,19 @@ use super::Core;
 use super::net::{Call, Wanted};
 use super::turn::Turn;
 use crate::notice::Notice;
+use crate::record::DoorRecord;
 use minicbor::{Decode, Encode};
 use roost_mls::join_proof::GrantClaims;
 use roost_mls::{InviteSecret, JoinGrant};
 use roost_wire::api::CreateInvite;
-use roost_wire::link::{InviteLink, InviterPrint};
+use roost_wire::link::{CallLink, InviteLink, InviterPrint};
 use roost_wire::{ApiError, Blob, GroupId, InviteId, Seconds, limit};
+
+/// Guests that one link of calls lets knock, how long it lasts, and with how much time left another
+/// one is made.
+const CALL_LINK_USES: u32 = 100;
+const CALL_LINK_DAYS: u64 = 7;
+const CALL_LINK_LEFT_SECONDS: u64 = 3_600;
 
 /// An invite that the server has not confirmed yet. Stored, so that a crash costs nobody the link.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -25,6 +32,9 @@ pub(super) struct PendingInvite {
     expires: Seconds,
     #[n(4)]
     uses: u32,
+    /// In place of a group: the conversation whose calls it makes guests for.
+    #[n(5)]
+    guests_of: Option<GroupId>,
 }
 
 impl std::fmt::Debug for PendingInvite {
@@ -60,6 +70,36 @@ impl Core {
             turn.refuse("Too many invites wait for the server.");
             return;
         }
+        self.ask_for_invite(group, None, uses, days, turn);
+    }
+
+    /// The conversation's guest link, if one that lasts a while is known; else a new one.
+    pub(super) fn make_call_link(&mut self, conversation: GroupId, turn: &mut Turn<'_>) {
+        let found = self.conversations.get(&conversation);
+        if !found.is_some_and(super::Conversation::is_usable) {
+            turn.refuse("This conversation is not ready for calls.");
+            return;
+        }
+        let soon = self.net.server_time(turn.now).plus(CALL_LINK_LEFT_SECONDS);
+        let doors = self.doors(&conversation);
+        if let Some(door) = doors.into_iter().rev().find(|door| door.expires > soon) {
+            return self.tell_call_link(conversation, &door, turn);
+        }
+        let is_asked = |pending: &PendingInvite| pending.guests_of == Some(conversation);
+        if !self.invites.iter().any(is_asked) {
+            let (uses, days) = (CALL_LINK_USES, CALL_LINK_DAYS);
+            self.ask_for_invite(None, Some(conversation), uses, days, turn);
+        }
+    }
+
+    fn ask_for_invite(
+        &mut self,
+        group: Option<GroupId>,
+        guests_of: Option<GroupId>,
+        uses: u32,
+        days: u64,
+        turn: &mut Turn<'_>,
+    ) {
         // A minute less than the longest time, since clocks differ.
         let seconds = days.saturating_mul(86_400).saturating_sub(60);
         let pending = PendingInvite {
@@ -68,12 +108,29 @@ impl Core {
             group,
             expires: self.net.server_time(turn.now).plus(seconds),
             uses,
+            guests_of,
         };
         self.invites.push(pending);
         self.store_invites();
         if self.net.wanted == Wanted::Off {
             self.net.wanted = Wanted::Once;
         }
+    }
+
+    fn tell_call_link(&self, conversation: GroupId, door: &DoorRecord, turn: &mut Turn<'_>) {
+        let Some(me) = &self.me else {
+            return;
+        };
+        let link = CallLink {
+            origin: me.origin.clone(),
+            invite: door.invite,
+            secret: door.secret,
+        };
+        turn.notify(Notice::CallLink {
+            conversation,
+            link: link.to_string(),
+            expires: door.expires,
+        });
     }
 
     pub(super) fn pump_invites(&mut self, turn: &mut Turn<'_>) {
@@ -86,6 +143,16 @@ impl Core {
 
     pub(super) fn on_invite_created(&mut self, pending: &PendingInvite, turn: &mut Turn<'_>) {
         self.drop_invite(pending);
+        if let Some(conversation) = pending.guests_of {
+            let door = DoorRecord {
+                invite: pending.invite,
+                secret: pending.secret,
+                expires: pending.expires,
+            };
+            self.keep_door(&conversation, door.clone());
+            self.hasten_announcement();
+            return self.tell_call_link(conversation, &door, turn);
+        }
         let Some(me) = &self.me else {
             return;
         };
@@ -116,7 +183,7 @@ impl Core {
         if !error.code.is_passing() {
             self.drop_invite(pending);
             turn.notify(Notice::Failed {
-                group: pending.group,
+                group: pending.group.or(pending.guests_of),
                 reason: error.message.clone(),
             });
         }
@@ -144,6 +211,7 @@ impl Core {
             uses: pending.uses,
             group: pending.group,
             grant: pending.group.and_then(grant),
+            guests_of: pending.guests_of,
         })
     }
 }

@@ -119,6 +119,10 @@ impl Core {
     }
 
     pub(super) fn pump_people(&mut self, turn: &mut Turn<'_>) {
+        // Who else is on the server is not for guests.
+        if self.session.visit.is_some() {
+            return;
+        }
         let again = self.net.wanted == Wanted::Live && self.people_again_at() <= turn.now;
         self.net.people_due |= again && !self.net.is_under_way(&Call::People);
         if self.net.people_due {

@@ -92,6 +92,12 @@ impl Core {
         self.people.get(account).map(|person| &person.name)
     }
 
+    /// What this device calls itself as a guest of calls; none if it is no guest.
+    #[must_use]
+    pub fn guest_name(&self) -> Option<&DisplayName> {
+        self.session.visit.as_ref().map(|visit| &visit.name)
+    }
+
     /// The overview: latest first.
     #[must_use]
     pub fn conversations(&self) -> Vec<ConversationView> {

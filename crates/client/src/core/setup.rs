@@ -1,21 +1,24 @@
 //! Becoming somebody: from an invite link to an account, and using links later on.
 //!
 //! Owns the order: learn the server's key, check who invites, make the identity and store it,
-//! register. The identity is stored before it is sent, so that a lost answer costs nothing.
+//! register. The identity is stored before it is sent, so that a lost answer costs nothing. Guests
+//! of calls come in by the same steps, without a name.
 
 use super::Core;
 use super::net::{Call, Wanted};
 use super::turn::Turn;
 use crate::identity::{Home, Identity};
 use crate::notice::Notice;
-use crate::record::{Invitation, JoiningRecord, Kind, RedeemingRecord, Stage};
+use crate::record::{
+    DoorRecord, Invitation, JoiningRecord, Kind, RedeemingRecord, Stage, VisitRecord,
+};
 use roost_mls::InviteSecret;
 use roost_mls::policy::server_id;
 use roost_wire::api::{
     AboutServer, InviteDetail, RedeemInvite, Register, Registered, ServerInfo, ShowInvite,
 };
-use roost_wire::link::{InviteLink, InviterPrint};
-use roost_wire::{AccountId, ApiError, Blob, DisplayName, ErrorCode, GroupId, limit};
+use roost_wire::link::{CallLink, InviteLink, InviterPrint};
+use roost_wire::{AccountId, ApiError, Blob, DisplayName, ErrorCode, GroupId, InviteId, limit};
 
 const OTHER_INVITER: &str =
     "This link was changed on its way: the server names another inviter than the link does.";
@@ -24,6 +27,56 @@ pub const CUT_LINK: &str =
     "This is not a whole invite link. Copy all of it, also what comes after the #.";
 const OWN_LINK: &str = "This link is your own. Give it to somebody who is not here yet.";
 const OTHER_SERVER: &str = "This link is for another server.";
+const CUT_CALL_LINK: &str =
+    "This is not the whole link of a call. Copy all of it, also what comes after the #.";
+const NOT_A_GUEST: &str =
+    "You have an account here. Open the link in a private window to come as a guest.";
+const NO_CALL_LINK: &str = "This link is not for guests of a call.";
+const ONLY_FOR_GUESTS: &str = "This link is for guests of a call. Open it in a browser.";
+
+/// The link that somebody comes by.
+enum Way {
+    Invitation(InviteLink),
+    Call(CallLink),
+}
+
+impl Way {
+    fn parse(link: &str) -> Option<Self> {
+        let call = CallLink::parse(link).map(Self::Call);
+        call.or_else(|_| InviteLink::parse(link).map(Self::Invitation))
+            .ok()
+    }
+
+    fn origin(&self) -> &str {
+        match self {
+            Self::Invitation(link) => &link.origin,
+            Self::Call(link) => &link.origin,
+        }
+    }
+
+    const fn invite(&self) -> InviteId {
+        match self {
+            Self::Invitation(link) => link.invite,
+            Self::Call(link) => link.invite,
+        }
+    }
+
+    const fn secret(&self) -> [u8; 16] {
+        match self {
+            Self::Invitation(link) => link.secret,
+            Self::Call(link) => link.secret,
+        }
+    }
+
+    /// What is wrong with what the server says of the link.
+    fn doubt(&self, detail: &InviteDetail) -> Option<&'static str> {
+        match self {
+            Self::Call(_) => detail.guests_of.is_none().then_some(NO_CALL_LINK),
+            Self::Invitation(_) if detail.guests_of.is_some() => Some(ONLY_FOR_GUESTS),
+            Self::Invitation(link) => wrong_inviter(link, detail),
+        }
+    }
+}
 
 /// What is wrong with a name that a person or a group cannot have.
 pub(super) fn name_rule(name: &str) -> &'static str {
@@ -48,7 +101,38 @@ impl Core {
             turn.refuse(name_rule(name));
             return;
         };
+        self.come_by(link.trim().to_owned(), name);
+    }
+
+    /// Somebody without an account comes as a guest, or asks again to be let in.
+    pub(super) fn visit_call(&mut self, link: &str, name: &str, turn: &mut Turn<'_>) {
+        let Ok(name) = DisplayName::new(name) else {
+            turn.refuse(name_rule(name));
+            return;
+        };
+        if CallLink::parse(link).is_err() {
+            turn.refuse(CUT_CALL_LINK);
+            return;
+        }
         let link = link.trim().to_owned();
+        if self.me.is_none() {
+            return self.come_by(link, name);
+        }
+        let Some(visit) = self
+            .session
+            .visit
+            .as_mut()
+            .filter(|visit| visit.link == link)
+        else {
+            turn.refuse(NOT_A_GUEST);
+            return;
+        };
+        visit.name = name;
+        self.store_session();
+        self.wait_at_door(turn);
+    }
+
+    fn come_by(&mut self, link: String, name: DisplayName) {
         let same = self
             .joining
             .as_ref()
@@ -73,18 +157,18 @@ impl Core {
         let Some(joining) = &self.joining else {
             return;
         };
-        let Ok(link) = InviteLink::parse(&joining.link) else {
+        let Some(way) = Way::parse(&joining.link) else {
             self.give_up_joining(CUT_LINK, turn);
             return;
         };
         match (&joining.identity, &self.net.shown) {
             (None, _) => self.call(Call::About, &AboutServer {}, turn),
             (Some(_), None) => {
-                let invite = link.invite;
+                let invite = way.invite();
                 self.call(Call::ShowInvite, &ShowInvite { invite }, turn);
             }
             (Some(identity), Some(_)) => {
-                if let Some(request) = registration(identity, &link) {
+                if let Some(request) = registration(identity, &way) {
                     self.call(Call::Register, &request, turn);
                 }
             }
@@ -103,16 +187,20 @@ impl Core {
             self.give_up_joining("The server does not hold the key of its name.", turn);
             return;
         }
-        let Ok(link) = InviteLink::parse(&joining.link) else {
+        let Some(way) = Way::parse(&joining.link) else {
             return;
         };
         if joining.identity.is_none() {
             let home = Home {
-                origin: link.origin,
+                origin: way.origin().to_owned(),
                 server: info.id,
                 server_key: info.key,
             };
-            let made = Identity::found(home, joining.name.clone(), info.time, turn.dice);
+            let name = match way {
+                Way::Invitation(_) => joining.name.clone(),
+                Way::Call(_) => DisplayName::of_guests(),
+            };
+            let made = Identity::found(home, name, info.time, turn.dice);
             joining.identity = made.ok();
             self.store_joining();
         }
@@ -133,10 +221,10 @@ impl Core {
         let Some(joining) = &self.joining else {
             return;
         };
-        let Ok(link) = InviteLink::parse(&joining.link) else {
+        let Some(way) = Way::parse(&joining.link) else {
             return;
         };
-        if let Some(wrong) = wrong_inviter(&link, &detail) {
+        if let Some(wrong) = way.doubt(&detail) {
             self.give_up_joining(wrong, turn);
             return;
         }
@@ -155,17 +243,27 @@ impl Core {
         let Some(joining) = self.joining.take() else {
             return;
         };
-        let (Some(identity), Ok(link)) = (joining.identity, InviteLink::parse(&joining.link))
-        else {
+        let (Some(identity), Some(way)) = (joining.identity, Way::parse(&joining.link)) else {
             return;
         };
         self.store_joining();
-        self.net.shown = None;
+        let shown = self.net.shown.take();
         let claims = identity.credential().ok();
         self.me = Some(identity);
         self.store_me();
-        self.session.joined_by = Some(link.invite);
+        self.session.joined_by = Some(way.invite());
+        self.session.visit = match (&way, shown) {
+            (Way::Call(link), Some(shown)) => visit(link, joining.name, &shown),
+            _ => None,
+        };
         self.store_session();
+        let link = match way {
+            Way::Invitation(link) => link,
+            Way::Call(_) => {
+                turn.notify(Notice::Joined);
+                return self.wait_at_door(turn);
+            }
+        };
         if let Some(claims) = claims {
             self.meet(&claims, None, turn);
         }
@@ -358,14 +456,28 @@ fn wrong_inviter(link: &InviteLink, detail: &InviteDetail) -> Option<&'static st
     }
 }
 
-fn registration(identity: &Identity, link: &InviteLink) -> Option<Register> {
+/// What a guest remembers of the link it came by.
+fn visit(link: &CallLink, name: DisplayName, shown: &InviteDetail) -> Option<VisitRecord> {
+    Some(VisitRecord {
+        link: link.to_string(),
+        name,
+        conversation: shown.guests_of?,
+        door: DoorRecord {
+            invite: link.invite,
+            secret: link.secret,
+            expires: shown.expires,
+        },
+    })
+}
+
+fn registration(identity: &Identity, way: &Way) -> Option<Register> {
     let credential = identity.credential().ok()?.to_bytes();
     let signature_key = identity.device_key();
-    let message =
-        Register::to_be_signed(&identity.server, &link.invite, &signature_key, &credential);
+    let invite = way.invite();
+    let message = Register::to_be_signed(&identity.server, &invite, &signature_key, &credential);
     Some(Register {
-        invite: link.invite,
-        invite_signature: sign_with(&InviteSecret::new(link.secret), &message),
+        invite,
+        invite_signature: sign_with(&InviteSecret::new(way.secret()), &message),
         signature_key,
         credential: Blob::new(credential).ok()?,
     })

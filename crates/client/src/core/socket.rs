@@ -6,6 +6,7 @@ use super::turn::Turn;
 use crate::notice::Notice;
 use crate::port::{Effect, Moment};
 use crate::repair::Trouble;
+use crate::room::door::Stranger;
 use roost_wire::api::{Acknowledge, AskTicket, SocketTicket};
 use roost_wire::frame::{ClientFrame, Cursor, Outcome, ServerFrame};
 use roost_wire::{GroupId, InboxSeq, List, Seq, limit};
@@ -286,6 +287,20 @@ impl Core {
             ServerFrame::Tracks { group, tracks } => self.on_tracks(&group, tracks, turn),
             ServerFrame::Speaking { group, devices } => {
                 self.on_speaking(&group, devices.into_vec(), turn);
+            }
+            ServerFrame::Knock {
+                group,
+                link,
+                account,
+                device,
+                sealed,
+            } => {
+                let stranger = Stranger {
+                    link,
+                    account,
+                    device,
+                };
+                self.on_knock(&group, &stranger, sealed.as_bytes(), turn);
             }
             ServerFrame::Pong => {}
         }

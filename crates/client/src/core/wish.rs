@@ -81,9 +81,12 @@ impl Core {
             Command::LeaveCall => self.leave_call(turn),
             Command::RemoveFromCall { account } => self.remove_from_call(account, turn),
             Command::AdmitGuest { account } => self.admit_guest(account, turn),
+            Command::TurnAway { account } => self.turn_away(account, turn),
+            Command::MakeCallLink { conversation } => self.make_call_link(conversation, turn),
             Command::WaitForCall { conversation, call } => {
-                self.wait_for_call(conversation, call, turn);
+                self.wait_for_call(conversation, Some(call), turn);
             }
+            Command::VisitCall { link, name } => self.visit_call(&link, &name, turn),
             Command::SetRoomFlags(flags) => self.set_room_flags(flags),
             Command::ConnectMedia(offer) => self.connect_media(offer),
             Command::WatchTracks(wants) => self.watch_tracks(wants),

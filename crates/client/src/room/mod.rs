@@ -3,6 +3,7 @@
 //! Owns what is derived from a call group's secrets. Who is in a call, and how one gets in and out,
 //! is the core's.
 
+pub(crate) mod door;
 mod keys;
 pub(crate) mod signal;
 
@@ -27,6 +28,20 @@ pub struct RoomView {
     pub tracks: Vec<RoomTrack>,
     /// Leaves of those whose sound is heard, the loudest first, by the server's word.
     pub speaking: Vec<u32>,
+    /// Who asks to be let in by a guest link, for those who can.
+    pub visitors: Vec<RoomVisitor>,
+    /// This device is a guest.
+    pub is_guest: bool,
+}
+
+/// Somebody at the door of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomVisitor {
+    pub account: AccountId,
+    /// As they call themselves.
+    pub name: DisplayName,
+    /// They are being let in.
+    pub is_admitted: bool,
 }
 
 /// Something that a member of the call sends.

@@ -7,10 +7,12 @@
 use crate::group::EpochSecret;
 use crate::identity::KeySeed;
 use crate::port::Dice;
+use crate::record::DoorRecord;
+use crate::room::door::Vouch;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use minicbor::{Decode, Encode};
-use roost_wire::{GroupId, Malformed, SignatureBytes, SignatureKey, api, limit};
+use roost_wire::{DisplayName, GroupId, List, Malformed, SignatureBytes, SignatureKey, api, limit};
 
 const LABEL: &str = "roost room signal v1";
 const WHAT: &str = "room signal";
@@ -29,6 +31,24 @@ pub(crate) struct Announcement {
     pub session: [u8; 16],
     #[n(3)]
     pub flags: u32,
+    #[n(4)]
+    pub guests: Option<GuestWords>,
+}
+
+/// What has to do with guests in an announcement: what hosts know of the conversation's guest
+/// links, and what a guest says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct GuestWords {
+    /// Of a host, one for each link that it knows.
+    #[cbor(n(0), default)]
+    pub vouches: List<Vouch, { limit::CALL_DOORS }>,
+    /// Of a guest.
+    #[n(1)]
+    pub name: Option<DisplayName>,
+    /// Of a host: so that everybody in the call can let guests in, whoever made the link.
+    #[cbor(n(2), default)]
+    pub doors: List<DoorRecord, { limit::CALL_DOORS }>,
 }
 
 #[derive(Encode, Decode)]
@@ -199,6 +219,7 @@ mod tests {
             counter: 7,
             session: [5; 16],
             flags: 1,
+            guests: None,
         }
     }
 

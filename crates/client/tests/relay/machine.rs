@@ -103,6 +103,7 @@ type Answer = Result<Vec<u8>, ApiError>;
 impl Relay {
     pub fn new() -> Self {
         let invite = CreateInvite {
+            guests_of: None,
             invite: InviteId::new([1; 16]),
             key: roost_mls::InviteSecret::new(SETUP).key(),
             expires: Seconds::new(u64::MAX),
@@ -284,6 +285,7 @@ impl Relay {
     fn show_invite(&self, id: InviteId) -> Answer {
         let invite = self.invites.get(&id).ok_or_else(not_found)?;
         ok(&InviteDetail {
+            guests_of: None,
             inviter: invite.inviter.map(|account| self.people[&account].clone()),
             server: self.info().id,
             host: "relay".into(),

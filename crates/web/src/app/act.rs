@@ -14,6 +14,7 @@ impl App {
     pub(super) fn on_event(&mut self, tab: &str, event: Event, turn: &mut Turn<'_>) {
         match event {
             Event::Join { name } => self.join(tab, name, turn),
+            Event::Visit { name } => self.visit(tab, name, turn),
             Event::UseLink => self.use_link(tab, turn),
             Event::PasteLink(link) => self.paste_link(tab, &link),
             Event::Route(group) => self.route(tab, group, turn),
@@ -254,7 +255,9 @@ impl App {
         );
         self.refresh_safety();
         match name {
-            PanelName::Invite | PanelName::InviteGroup => self.make_invite(tab, turn),
+            PanelName::Invite | PanelName::InviteGroup | PanelName::CallLink => {
+                self.make_invite(tab, turn);
+            }
             PanelName::New | PanelName::Add | PanelName::Details => {
                 self.command(tab, Command::RefreshPeople, turn);
             }
@@ -279,6 +282,12 @@ impl App {
             return;
         };
         panel.invite = InviteState::Making;
+        if panel.name == PanelName::CallLink {
+            if let Some(conversation) = state.call_place() {
+                self.command(tab, Command::MakeCallLink { conversation }, turn);
+            }
+            return;
+        }
         let group = state.group.filter(|_| panel.name == PanelName::InviteGroup);
         let command = Command::CreateInvite {
             group,

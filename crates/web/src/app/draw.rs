@@ -45,6 +45,7 @@ impl App {
     /// One of the tabs is loud.
     pub(super) fn draw(&self, tab: &mut Tab, now: Moment, is_loud: bool) {
         match (self.core.me(), tab.place.clone()) {
+            (_, Place::Visit { link }) => self.draw_visit(tab, &link, now),
             (me, Place::Invite { link }) => draw_invite(tab, me.as_ref(), &link),
             (None, Place::Home) => draw_start(tab),
             (Some(me), Place::Home) => {
@@ -156,7 +157,13 @@ impl App {
         }
     }
 
-    fn draw_panel(&self, tab: &mut Tab, me: &Me, open: Option<&ConversationView>, names: &Names) {
+    pub(super) fn draw_panel(
+        &self,
+        tab: &mut Tab,
+        me: &Me,
+        open: Option<&ConversationView>,
+        names: &Names,
+    ) {
         let inside = self.panel_html(tab, me, open, names);
         let is_open = inside.is_some();
         tab.shown
@@ -182,6 +189,11 @@ impl App {
             PanelName::Emoji | PanelName::React(_) => html(&present::emoji(panel.name)),
             PanelName::Invite => html(&present::invite(me, None, panel.invite.clone())),
             PanelName::InviteGroup => html(&present::invite(me, Some(open?), panel.invite.clone())),
+            PanelName::CallLink => {
+                let place = tab.call_place();
+                let place = place.and_then(|group| self.core.conversation(&group));
+                html(&present::call_link(&place?, panel.invite.clone()))
+            }
             PanelName::Details => {
                 let members = self.core.members(&open?.id);
                 html(&present::details(
@@ -234,20 +246,18 @@ impl App {
         let members = group
             .map(|group| self.core.members(group))
             .unwrap_or_default();
-        Names::new(
+        let names = Names::new(
             &self.core.people(),
             &members,
             self.core.me().map(|me| me.account),
-        )
+        );
+        let room = self.core.room().into_iter();
+        names.with_guests(room.flat_map(|room| room.members))
     }
 }
 
 fn draw_start(tab: &mut Tab) {
-    let host = tab
-        .origin
-        .split_once("://")
-        .map_or("", |(_, host)| host)
-        .to_owned();
+    let host = tab.host().to_owned();
     let lost = tab.had_account.then(|| LOST.to_owned());
     tab.shown
         .fragment("app", html(&StartScreen { host, lost }), &IN_MAIN);

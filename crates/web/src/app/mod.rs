@@ -9,6 +9,7 @@ mod draw;
 mod memo;
 mod room;
 mod tab;
+mod visit;
 
 pub use room::flag;
 pub use tab::Arrival;
@@ -19,7 +20,7 @@ use crate::view::{InviteState, Zone};
 use roost_client::view::ConversationKind;
 use roost_client::{Command, Core, Dice, Effect, Input, Moment, Notice, Step, Write};
 use std::collections::BTreeMap;
-use tab::{Panel, Place, Tab};
+use tab::{Leads, Panel, Place, Tab};
 
 /// Sentences kept for the banner.
 const NOTES_MAX: usize = 3;
@@ -88,8 +89,9 @@ impl App {
                 "Joining…".clone_into(&mut state.status);
             }
         }
+        let is_visit = state.is_visit();
         self.tabs.insert(tab.to_owned(), state);
-        if self.has_account() {
+        if self.has_account() && !is_visit {
             self.act(tab, Act::Keep);
             self.route(tab, group, turn);
         }
@@ -185,10 +187,12 @@ impl App {
                 }
             }
             Notice::InviteCreated { group, link, .. } => {
-                for tab in self.tabs.values_mut() {
-                    tab.invite_is(group, InviteState::Ready(link.clone()));
-                }
+                let leads = group.map_or(Leads::ToServer, Leads::ToGroup);
+                self.link_is(leads, &link);
             }
+            Notice::CallLink {
+                conversation, link, ..
+            } => self.link_is(Leads::ToCalls(conversation), &link),
             Notice::Received { group, .. } => self.announce(group),
             Notice::KeyChanged(account) => {
                 let name = self.names(None).of(&account);
@@ -220,6 +224,12 @@ impl App {
         }
     }
 
+    fn link_is(&mut self, leads: Leads, link: &str) {
+        for tab in self.tabs.values_mut() {
+            tab.link_is(leads, InviteState::Ready(link.to_owned()));
+        }
+    }
+
     /// Says so to who waits to be let in; everybody else has the banner.
     fn on_unreachable(&mut self) {
         for tab in self.tabs.values_mut().filter(|tab| tab.is_joining) {
@@ -228,6 +238,10 @@ impl App {
     }
 
     fn on_joined(&mut self, turn: &mut Turn<'_>) {
+        // A guest has come for a call, which goes on by itself.
+        if self.tabs.values().any(Tab::is_visit) {
+            return;
+        }
         self.note(ONLY_HERE);
         for tab in self.tabs.values_mut() {
             tab.shown.act(Act::Keep);
@@ -250,6 +264,7 @@ impl App {
             let was_making = tab_state.invite_failed(reason);
             let was_joining = std::mem::take(&mut tab_state.is_joining);
             let asked = tab == Some(id.as_str()) && tab_state.has_place_for_status();
+            let asked = asked || tab_state.is_visit();
             if was_joining || asked {
                 tab_state.is_opening = false;
                 reason.clone_into(&mut tab_state.status);

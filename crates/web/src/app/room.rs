@@ -27,7 +27,8 @@ pub mod flag {
 /// A group call in a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRoom {
-    conversation: GroupId,
+    /// None for a guest, who is in no conversation.
+    conversation: Option<GroupId>,
     media: Media,
     hand: bool,
     layout: RoomLayout,
@@ -63,6 +64,12 @@ impl App {
             RoomEvent::Remove(account) => {
                 self.panel(tab, None);
                 self.command(tab, Command::RemoveFromCall { account }, turn);
+            }
+            RoomEvent::Admit(account) => {
+                self.room_command(tab, Command::AdmitGuest { account }, turn);
+            }
+            RoomEvent::TurnAway(account) => {
+                self.room_command(tab, Command::TurnAway { account }, turn);
             }
             RoomEvent::Media(media) => {
                 self.change_room(tab, |room| room.media = media);
@@ -116,15 +123,23 @@ impl App {
             return false;
         };
         let view = self.core.room();
-        let is_same = |view: &RoomView| view.conversation == held.conversation;
+        if view.is_none() && held.conversation.is_none() && self.core.is_joining() {
+            tab.room = Some(held);
+            return false;
+        }
+        let is_same = |view: &RoomView| {
+            let own = Some(view.conversation) == held.conversation;
+            own || (view.is_guest && held.conversation.is_none())
+        };
         let Some(view) = view.filter(|view| is_same(view) && view.state != RoomState::Leaving)
         else {
             tab.shown.act(Act::Room(RoomAct::Close));
             return false;
         };
         held.follow(&view, now);
-        let title = self.core.conversation(&held.conversation);
-        let title = title.map_or_else(String::new, |conversation| conversation.title);
+        let title = held.conversation.as_ref();
+        let title = title.and_then(|conversation| self.core.conversation(conversation));
+        let title = title.map_or_else(|| "Call".to_owned(), |found| found.title);
         let shown = present::Room {
             title: &title,
             view: &view,
@@ -176,20 +191,7 @@ impl App {
         let Some(conversation) = tab.group else {
             return;
         };
-        tab.room = Some(HeldRoom {
-            conversation,
-            media: Media::default(),
-            hand: false,
-            layout: RoomLayout::default(),
-            is_small: false,
-            since: None,
-            speaker: None,
-            is_unconnected: false,
-            is_gone: false,
-            trouble: None,
-        });
-        tab.shown.act(Act::Room(RoomAct::Open { video }));
-        tab.shown.act(Act::Focus("call-place"));
+        tab.hold_room(Some(conversation), video);
     }
 
     /// From the page that has the call, and from no other.
@@ -214,7 +216,32 @@ impl App {
     }
 }
 
+impl Tab {
+    /// This tab's page gets its microphone for a call.
+    pub(super) fn hold_room(&mut self, conversation: Option<GroupId>, video: bool) {
+        self.room = Some(HeldRoom {
+            conversation,
+            media: Media::default(),
+            hand: false,
+            layout: RoomLayout::default(),
+            is_small: false,
+            since: None,
+            speaker: None,
+            is_unconnected: false,
+            is_gone: false,
+            trouble: None,
+        });
+        self.shown.act(Act::Room(RoomAct::Open { video }));
+        self.shown.act(Act::Focus("call-place"));
+    }
+}
+
 impl HeldRoom {
+    /// None for a guest.
+    pub(super) const fn conversation(&self) -> Option<GroupId> {
+        self.conversation
+    }
+
     fn flags(&self) -> u32 {
         let said = [
             (self.media.mic == Device::On, flag::MIC),

@@ -28,6 +28,19 @@ pub enum Place {
     Invite {
         link: String,
     },
+    /// On the page of a call's link: whoever is here is a guest, in a store of its own.
+    Visit {
+        link: String,
+    },
+}
+
+/// Where a link leads that is being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leads {
+    ToServer,
+    ToGroup(GroupId),
+    /// To the conversation's calls.
+    ToCalls(GroupId),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,16 +84,16 @@ pub struct Tab {
 impl Tab {
     pub fn new(arrival: Arrival) -> Self {
         let origin = origin(&arrival.url).to_owned();
-        let is_invite = arrival
-            .url
-            .get(origin.len()..)
-            .is_some_and(|path| path.starts_with("/i/"));
+        let path = arrival.url.get(origin.len()..).unwrap_or_default();
+        let place = if path.starts_with("/i/") {
+            Place::Invite { link: arrival.url }
+        } else if path.starts_with("/c/") {
+            Place::Visit { link: arrival.url }
+        } else {
+            Place::Home
+        };
         Self {
-            place: if is_invite {
-                Place::Invite { link: arrival.url }
-            } else {
-                Place::Home
-            },
+            place,
             origin,
             had_account: arrival.had_account,
             group: None,
@@ -102,6 +115,10 @@ impl Tab {
         }
     }
 
+    pub fn host(&self) -> &str {
+        self.origin.split_once("://").map_or("", |(_, host)| host)
+    }
+
     pub fn goes_home(&mut self) {
         self.place = Place::Home;
         self.shown.act(Act::Address("/".to_owned()));
@@ -116,29 +133,36 @@ impl Tab {
     }
 
     pub fn has_place_for_status(&self) -> bool {
-        self.panel.is_some() || matches!(self.place, Place::Invite { .. })
+        self.panel.is_some() || !matches!(self.place, Place::Home)
     }
 
-    /// The group that the open invite dialog is about: none for the server itself.
-    fn making_for(&self) -> Option<Option<GroupId>> {
-        match self.panel.as_ref()? {
-            Panel {
-                name: PanelName::Invite,
-                invite: InviteState::Making,
-                ..
-            } => Some(None),
-            Panel {
-                name: PanelName::InviteGroup,
-                invite: InviteState::Making,
-                ..
-            } => Some(self.group),
-            Panel { .. } => None,
+    pub fn is_visit(&self) -> bool {
+        matches!(self.place, Place::Visit { .. })
+    }
+
+    /// The link that the open dialog waits for.
+    fn making(&self) -> Option<Leads> {
+        let panel = self.panel.as_ref()?;
+        if panel.invite != InviteState::Making {
+            return None;
+        }
+        match panel.name {
+            PanelName::Invite => Some(Leads::ToServer),
+            PanelName::InviteGroup => self.group.map(Leads::ToGroup),
+            PanelName::CallLink => self.call_place().map(Leads::ToCalls),
+            _ => None,
         }
     }
 
+    /// The conversation of the call that this tab has, or else the open one.
+    pub fn call_place(&self) -> Option<GroupId> {
+        let held = self.room.as_ref().and_then(HeldRoom::conversation);
+        held.or(self.group)
+    }
+
     /// The link that the dialog waits for is there.
-    pub fn invite_is(&mut self, group: Option<GroupId>, state: InviteState) {
-        if self.making_for() == Some(group)
+    pub fn link_is(&mut self, leads: Leads, state: InviteState) {
+        if self.making() == Some(leads)
             && let Some(panel) = &mut self.panel
         {
             panel.invite = state;
@@ -147,7 +171,7 @@ impl Tab {
 
     /// The link will not come. Whether one was waited for.
     pub fn invite_failed(&mut self, reason: &str) -> bool {
-        let was_making = self.making_for().is_some();
+        let was_making = self.making().is_some();
         if let (true, Some(panel)) = (was_making, &mut self.panel) {
             panel.invite = InviteState::Failed(reason.to_owned());
         }
@@ -187,6 +211,8 @@ mod tests {
             tab("https://a.example:8443/i/x#y").place,
             Place::Invite { .. }
         ));
+        assert!(tab("https://a.example:8443/c/x#y").is_visit());
+        assert!(!tab("https://a.example:8443/#/c/x").is_visit());
         assert_eq!(
             tab("https://a.example:8443/i/x#y").origin,
             "https://a.example:8443"
@@ -216,10 +242,14 @@ mod tests {
             safety: None,
         });
 
-        tab.invite_is(None, InviteState::Ready("server".into()));
+        tab.link_is(Leads::ToServer, InviteState::Ready("server".into()));
         assert_eq!(tab.panel.as_ref().unwrap().invite, InviteState::Making);
 
-        tab.invite_is(tab.group, InviteState::Ready("group".into()));
+        let group = tab.group.unwrap();
+        tab.link_is(Leads::ToCalls(group), InviteState::Ready("call".into()));
+        assert_eq!(tab.panel.as_ref().unwrap().invite, InviteState::Making);
+
+        tab.link_is(Leads::ToGroup(group), InviteState::Ready("group".into()));
         assert_eq!(
             tab.panel.as_ref().unwrap().invite,
             InviteState::Ready("group".into())

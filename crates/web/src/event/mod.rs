@@ -21,6 +21,10 @@ pub enum Event {
     Join {
         name: String,
     },
+    /// On the page of a call's link: ask to be let in as a guest.
+    Visit {
+        name: String,
+    },
     /// On an invite's page, with an account.
     UseLink,
     PasteLink(String),
@@ -83,6 +87,8 @@ pub enum PanelName {
     Rename,
     Invite,
     InviteGroup,
+    /// The link by which guests come to the call.
+    CallLink,
     React(MessageId),
     Emoji,
     ConfirmRemove(AccountId),
@@ -124,6 +130,7 @@ impl Event {
         };
         Some(match action {
             "join" => Self::Join { name: text("name") },
+            "visit" => Self::Visit { name: text("name") },
             "use-link" => Self::UseLink,
             "paste-link" => Self::PasteLink(text("link")),
             "route" => Self::Route(text("group").parse().ok()),
@@ -153,6 +160,7 @@ impl Event {
                 "rename" => PanelName::Rename,
                 "invite" => PanelName::Invite,
                 "invite-group" => PanelName::InviteGroup,
+                "call-link" => PanelName::CallLink,
                 "react" => PanelName::React(message()?),
                 "emoji" => PanelName::Emoji,
                 "confirm-remove" => PanelName::ConfirmRemove(account()?),

@@ -18,6 +18,9 @@ pub enum RoomEvent {
     View(RoomLayout),
     Hand(bool),
     Remove(AccountId),
+    /// A guest at the door.
+    Admit(AccountId),
+    TurnAway(AccountId),
     Media(Media),
     Offer(MediaOffer),
     Watch(Vec<Want>),
@@ -42,7 +45,9 @@ impl RoomEvent {
             | Self::Small(_)
             | Self::View(_)
             | Self::Hand(_)
-            | Self::Remove(_) => true,
+            | Self::Remove(_)
+            | Self::Admit(_)
+            | Self::TurnAway(_) => true,
             Self::Media(_) | Self::Offer(_) | Self::Watch(_) | Self::Connected(_) => false,
         }
     }
@@ -63,6 +68,8 @@ impl RoomEvent {
             "room-view" => Self::View(RoomLayout::Grid),
             "room-hand" => Self::Hand(text("up") == "true"),
             "room-remove" => Self::Remove(text("account").parse().ok()?),
+            "room-admit" => Self::Admit(text("account").parse().ok()?),
+            "room-turn-away" => Self::TurnAway(text("account").parse().ok()?),
             "room-media" => Self::Media(media(text)?),
             "room-offer" => Self::Offer(MediaOffer {
                 sdp: Sdp::new(text("offer").to_owned()).ok()?,

@@ -12,13 +12,14 @@ mod talk;
 pub use call::{call, devices, ring};
 pub use doctor::{Findings, doctor};
 pub use panel::{
-    INVITE_DAYS, INVITE_USES, about, confirm_hush, confirm_leave, confirm_remove, details, emoji,
-    invite, menu, pick, rename,
+    INVITE_DAYS, INVITE_USES, about, call_link, confirm_hush, confirm_leave, confirm_remove,
+    details, emoji, invite, menu, pick, rename,
 };
 pub use room::{Room, room, tiles};
 pub use rows::{rows, title};
 pub use talk::{Context, Entry, composer, header, key, lines, reply_quote, show};
 
+use roost_client::room::RoomMember;
 use roost_client::view::{MemberView, PersonView};
 use roost_wire::AccountId;
 use std::collections::BTreeMap;
@@ -41,6 +42,15 @@ impl Names {
             .into_iter()
             .map(|member| (member.account, member.name.to_string()));
         Self(people.chain(members).collect(), me)
+    }
+
+    /// Guests of a call are nobody on the server: they have the names they give themselves.
+    #[must_use]
+    pub fn with_guests(mut self, members: impl IntoIterator<Item = RoomMember>) -> Self {
+        let guests = members.into_iter().filter(|member| member.is_guest);
+        self.0
+            .extend(guests.map(|guest| (guest.account, guest.name.to_string())));
+        self
     }
 
     /// At the start of a sentence.

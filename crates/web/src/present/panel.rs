@@ -4,8 +4,8 @@ use super::Names;
 use super::rows::face;
 use crate::event::PanelName;
 use crate::view::{
-    AboutPanel, ConfirmPanel, DetailsPanel, EMOJI, EmojiPanel, Face, InvitePanel, InviteState,
-    MenuPanel, Person, PickPanel, RenamePanel, Size,
+    AboutPanel, CallLinkPanel, ConfirmPanel, DetailsPanel, EMOJI, EmojiPanel, Face, InvitePanel,
+    InviteState, MenuPanel, Person, PickPanel, RenamePanel, Size,
 };
 use roost_client::view::{ConversationKind, ConversationView, Me, MemberView, PersonView, Trust};
 use roost_wire::AccountId;
@@ -159,6 +159,15 @@ pub fn invite(me: &Me, group: Option<&ConversationView>, state: InviteState) -> 
         group: group.map(|group| group.title.clone()),
         uses: INVITE_USES,
         days: INVITE_DAYS,
+        state,
+    }
+}
+
+#[must_use]
+pub fn call_link(call: &ConversationView, state: InviteState) -> CallLinkPanel {
+    CallLinkPanel {
+        title: "Invite a guest",
+        call: call.title.clone(),
         state,
     }
 }

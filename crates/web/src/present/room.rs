@@ -3,9 +3,9 @@
 use super::call::device_complaints;
 use crate::app::flag;
 use crate::event::{Media, RoomLayout};
-use crate::view::{Face, RoomScreen, Size, Tile, hue};
+use crate::view::{Face, RoomScreen, Size, Tile, Visitor, hue};
 use roost_client::Moment;
-use roost_client::room::{RoomMember, RoomState, RoomView};
+use roost_client::room::{RoomMember, RoomState, RoomView, RoomVisitor};
 
 /// What there is to know of a call and of the page that has it.
 pub struct Room<'a> {
@@ -38,6 +38,9 @@ pub fn room(room: &Room<'_>) -> RoomScreen {
         camera: room.media.camera,
         screen: room.media.screen,
         hand: room.hand,
+        is_guest: room.view.is_guest,
+        waiting: waiting(room.view),
+        visitors: room.view.visitors.iter().map(visitor).collect(),
         complaints: trouble.into_iter().chain(devices).collect(),
     }
 }
@@ -84,7 +87,7 @@ impl Room<'_> {
             ),
             hue: hue(member.account.as_bytes()),
             is_me: member.is_me,
-            account: (!member.is_me).then(|| member.account.to_string()),
+            account: (!member.is_me && !self.view.is_guest).then(|| member.account.to_string()),
             is_guest: member.is_guest,
             is_screen: false,
             is_pictured: if member.is_me {
@@ -119,6 +122,23 @@ impl Room<'_> {
             ..self.face(member)
         }
     }
+}
+
+fn visitor(visitor: &RoomVisitor) -> Visitor {
+    Visitor {
+        account: visitor.account.to_string(),
+        name: visitor.name.to_string(),
+        is_admitted: visitor.is_admitted,
+    }
+}
+
+/// What a guest reads who is not in yet.
+fn waiting(view: &RoomView) -> Option<&'static str> {
+    let is_waiting = view.state == RoomState::Waiting;
+    is_waiting.then_some(match view.call {
+        Some(_) => "You asked to be let in. Somebody in the call decides; nobody hears or sees you until then.",
+        None => "The call has not begun yet. Keep this page open: as soon as somebody is there, they see that you wait.",
+    })
 }
 
 fn name(member: &RoomMember) -> String {
@@ -178,6 +198,8 @@ mod tests {
             members,
             tracks: Vec::new(),
             speaking: Vec::new(),
+            visitors: Vec::new(),
+            is_guest: false,
         }
     }
 

@@ -25,14 +25,16 @@ pub use composer::{Banner, BannerLine, Button, Composer, Replying};
 pub use emoji::EMOJI;
 pub use face::{Face, Size, hue};
 pub use panel::{
-    AboutPanel, Choice, ConfirmPanel, DetailsPanel, DeviceChoice, DevicesPanel, DoctorPanel,
-    EmojiPanel, Finding, Health, InvitePanel, InviteState, MenuPanel, PickPanel, RenamePanel,
+    AboutPanel, CallLinkPanel, Choice, ConfirmPanel, DetailsPanel, DeviceChoice, DevicesPanel,
+    DoctorPanel, EmojiPanel, Finding, Health, InvitePanel, InviteState, MenuPanel, PickPanel,
+    RenamePanel,
 };
 pub use person::Person;
-pub use room::{RoomScreen, Tile};
+pub use room::{RoomScreen, Tile, Visitor};
 pub use row::{NoRows, Row};
 pub use screen::{
-    CallButtons, Invited, JoinStatus, LOST, MainScreen, Rest, StartScreen, Talk, TalkHeader,
+    CallButtons, GuestScreen, Invited, JoinStatus, LOST, MainScreen, Rest, StartScreen, Talk,
+    TalkHeader, VisitForm,
 };
 pub use thread::{CallSign, Line, Mark, Message, QuoteLine, Reaction};
 pub use when::{Local, Zone};

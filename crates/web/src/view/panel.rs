@@ -126,6 +126,15 @@ pub struct InvitePanel {
     pub state: InviteState,
 }
 
+/// The link by which guests come to a conversation's calls.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/panel_call_link.html")]
+pub struct CallLinkPanel {
+    pub title: &'static str,
+    pub call: String,
+    pub state: InviteState,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "app/panel_confirm.html")]
 pub struct ConfirmPanel {
@@ -237,6 +246,24 @@ impl Samples for InvitePanel {
             group: group.map(str::to_owned),
             uses: 10,
             days: 7,
+            state,
+        })
+        .into()
+    }
+}
+
+impl Samples for CallLinkPanel {
+    fn samples() -> Vec<Self> {
+        let link =
+            "https://roost.hill-house.example/c/AQEBAQEBAQEBAQEBAQEBAQ#AgICAgICAgICAgICAgICAg";
+        [
+            ("Sunday hikers", InviteState::Ready(link.to_owned())),
+            (HOSTILE, InviteState::Making),
+            ("Mira", InviteState::Failed(HOSTILE.to_owned())),
+        ]
+        .map(|(call, state)| Self {
+            title: "Invite a guest",
+            call: call.to_owned(),
             state,
         })
         .into()

@@ -23,8 +23,21 @@ pub struct RoomScreen {
     pub camera: Device,
     pub screen: Device,
     pub hand: bool,
+    pub is_guest: bool,
+    /// What a guest reads who is not in yet.
+    pub waiting: Option<&'static str>,
+    /// Guests at the door.
+    pub visitors: Vec<Visitor>,
     /// What does not work, and what to do.
     pub complaints: Vec<String>,
+}
+
+/// A guest at the door of the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    pub account: String,
+    pub name: String,
+    pub is_admitted: bool,
 }
 
 /// Somebody in the call, or the screen that they share.
@@ -66,7 +79,15 @@ impl Samples for RoomScreen {
             camera: Device::Off,
             screen: Device::Off,
             hand: false,
+            is_guest: false,
+            waiting: None,
+            visitors: Vec::new(),
             complaints: Vec::new(),
+        };
+        let visitor = |name: &str, is_admitted| Visitor {
+            account: "01".repeat(16),
+            name: name.to_owned(),
+            is_admitted,
         };
         vec![
             room("Sunday hikers", "4 people"),
@@ -78,9 +99,15 @@ impl Samples for RoomScreen {
                 ..room("Sunday hikers", "Joining…")
             },
             Self {
+                is_guest: true,
+                waiting: Some("You asked to be let in."),
+                ..room("Call", "Waiting to be let in…")
+            },
+            Self {
                 small: true,
                 shares: true,
                 mic: Device::Refused,
+                visitors: vec![visitor(HOSTILE, false), visitor("Mia", true)],
                 complaints: vec![HOSTILE.to_owned()],
                 ..room(HOSTILE, HOSTILE)
             },

@@ -12,6 +12,23 @@ pub struct StartScreen {
     pub lost: Option<String>,
 }
 
+/// The page of a call's link; the call goes over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
+#[template(path = "app/guest.html")]
+pub struct GuestScreen;
+
+/// Who are you, and may they let you in?
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/visit_form.html")]
+pub struct VisitForm {
+    pub host: String,
+    /// What the guest was called before.
+    pub name: Option<String>,
+    pub is_waiting: bool,
+    /// The link can be used.
+    pub is_whole: bool,
+}
+
 /// On an invite's page: this browser has an account already.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "app/invited.html")]
@@ -113,6 +130,29 @@ impl Samples for Invited {
                 group: None,
             },
         ]
+    }
+}
+
+impl Samples for GuestScreen {
+    fn samples() -> Vec<Self> {
+        vec![Self]
+    }
+}
+
+impl Samples for VisitForm {
+    fn samples() -> Vec<Self> {
+        [
+            (None, false, true),
+            (Some(HOSTILE), true, true),
+            (None, false, false),
+        ]
+        .map(|(name, is_waiting, is_whole)| Self {
+            host: "roost.hill-house.example".to_owned(),
+            name: name.map(str::to_owned),
+            is_waiting,
+            is_whole,
+        })
+        .into()
     }
 }
 

@@ -71,6 +71,9 @@ const HARMLESS: [&str; 59] = [
 fn every_sample_of_every_view_is_well_formed_and_harmless() {
     check::<StartScreen>();
     check::<Invited>();
+    check::<GuestScreen>();
+    check::<VisitForm>();
+    check::<CallLinkPanel>();
     check::<JoinStatus>();
     check::<MainScreen>();
     check::<Rest>();

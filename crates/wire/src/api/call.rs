@@ -71,3 +71,33 @@ impl Call for EndCall {
         format!("/v1/groups/{}/end", self.group)
     }
 }
+
+/// A guest's name and key, sealed with the secret of its link; opaque here.
+pub type SealedKnock = Blob<{ limit::KNOCK_BYTES }>;
+
+/// `POST /v1/knocks`: a guest asks to be let into the call that its link is for. Whoever is in the
+/// conversation and connected hears of it; asking again, at most [`limit::KNOCKS_PER_SECOND`] times
+/// a second, is how a guest waits.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Knock {
+    #[n(0)]
+    pub sealed: SealedKnock,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Knocked {
+    /// The group of the call; none while there is no call.
+    #[n(0)]
+    pub call: Option<GroupId>,
+}
+
+impl Call for Knock {
+    type Reply = Knocked;
+    const METHOD: Method = Method::Post;
+
+    fn path(&self) -> String {
+        "/v1/knocks".into()
+    }
+}

@@ -28,6 +28,10 @@ pub struct CreateInvite {
     pub group: Option<GroupId>,
     #[n(5)]
     pub grant: Option<GrantBytes>,
+    /// In place of a group: whoever comes by this link is a guest of this conversation's calls, and
+    /// in nothing else.
+    #[n(6)]
+    pub guests_of: Option<GroupId>,
 }
 
 impl Call for CreateInvite {
@@ -68,6 +72,9 @@ pub struct InviteDetail {
     /// The first account of a server, its administrator.
     #[n(7)]
     pub is_setup: bool,
+    /// The conversation whose calls the link is for.
+    #[n(8)]
+    pub guests_of: Option<GroupId>,
 }
 
 impl Call for ShowInvite {

@@ -19,6 +19,7 @@ const BEAT_AGAIN_MS: u64 = 1_000;
 impl Core {
     pub(super) fn pump_announcement(&mut self, turn: &mut Turn<'_>) {
         let is_live = self.net.socket.is_live();
+        let guests = self.words_for_guests();
         let (Some(me), Some(room)) = (&self.me, self.room.as_mut()) else {
             return;
         };
@@ -40,6 +41,7 @@ impl Core {
             counter: room.counter,
             session: room.session,
             flags: room.flags,
+            guests,
         };
         let Some(secrets) = room.secrets.last() else {
             return;
@@ -50,6 +52,13 @@ impl Core {
             send(&ClientFrame::Ephemeral { group, sealed }, turn);
         }
         self.hear_self();
+    }
+
+    /// There is something new to say.
+    pub(in crate::core) fn hasten_announcement(&mut self) {
+        if let Some(room) = &mut self.room {
+            room.beat_at = Moment::default();
+        }
     }
 
     /// One's own session is known without a word.
@@ -90,6 +99,7 @@ impl Core {
             counter,
             session,
             flags,
+            ..
         } = opened.announcement;
         let Some(seat) = room.seats.get_mut(&leaf) else {
             return;
@@ -98,17 +108,32 @@ impl Core {
         if !opened.is_signed_by(call, &seat.leaf.device_key) || counter <= last {
             return;
         }
+        let guests = opened.announcement.guests.unwrap_or_default();
+        let is_guests = seat.is_guest;
         seat.heard = now;
         let before = seat.announced.replace(Announced {
             session,
             counter,
             flags,
         });
+        let renamed = seat.is_nameless() && seat.called != guests.name;
+        seat.called = guests.name;
         if before.map(|announced| announced.session) != Some(session) {
             turn.notify(Notice::RoomKeys);
         }
-        if before.map(|announced| announced.flags) != Some(flags) {
+        if before.map(|announced| announced.flags) != Some(flags) || renamed {
             turn.notify(Notice::RoomChanged);
+        }
+        if room.is_guest {
+            self.on_vouches(guests.vouches.as_slice(), turn);
+        } else if is_guests {
+            // It waits for somebody to show that it is in the right call.
+            if before.is_none() {
+                room.beat_at = Moment::default();
+            }
+        } else {
+            let conversation = room.conversation;
+            self.learn_doors(&conversation, guests.doors.into_vec());
         }
     }
 }
@@ -147,6 +172,7 @@ impl Room {
                     leaf,
                     heard: now,
                     announced: None,
+                    called: None,
                     leaves: None,
                 },
             };

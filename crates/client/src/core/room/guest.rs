@@ -1,21 +1,24 @@
-//! Guests: somebody outside the conversation, whom a member lets into the call and nothing else.
+//! Being a guest: somebody outside the conversation, who is let into its call and into nothing else.
 //!
-//! Owns both sides: the member claims the guest's key packages and adds them by value; the guest
-//! waits for its Welcome. A guest cannot judge who else enters, commits nothing but its own wish to
-//! leave, and does not come back by itself.
+//! Owns the guest's side: it knocks until it is let in, and believes that it is in the right call
+//! only when somebody there shows that they have the link too. A guest cannot judge who else
+//! enters, commits nothing but its own wish to leave, and goes when its hosts are gone.
 
 use super::{Phase, Room, RoomCall};
 use crate::core::Core;
 use crate::core::net::{Call, Wanted};
 use crate::core::turn::Turn;
-use crate::group::{Addition, Mls};
+use crate::group::Mls;
 use crate::notice::Notice;
-use roost_mls::SUITE_DEFAULT;
-use roost_wire::api::{ClaimKeyPackages, ClaimedKeyPackages, FetchTree, Tree};
-use roost_wire::{AccountId, ApiError, Epoch, GroupId, List, Seq, limit};
+use crate::port::Moment;
+use crate::room::door::{Stranger, Visitor, Vouch};
+use roost_wire::api::{FetchTree, Knock, Knocked, Tree};
+use roost_wire::{ApiError, Blob, DisplayName, Epoch, ErrorCode, GroupId, Seq};
 
-/// Guests that are let in at once.
-const ADMITTING_MAX: usize = 8;
+/// How often a guest knocks.
+const KNOCK_MS: u64 = 5_000;
+/// So long may it take until somebody shows that this is the call the link is for.
+const VOUCH_MS: u64 = 20_000;
 
 /// A Welcome that waits for its tree.
 pub(super) struct Invited {
@@ -24,28 +27,20 @@ pub(super) struct Invited {
     welcome: Vec<u8>,
 }
 
-impl Core {
-    pub(in crate::core) fn admit_guest(&mut self, account: AccountId, turn: &mut Turn<'_>) {
-        let room = self.room.as_mut();
-        let Some(room) = room.filter(|room| room.phase == Phase::Live && !room.is_guest) else {
-            turn.refuse("Only members of the conversation who are in its call let guests in.");
-            return;
-        };
-        let is_in = room
-            .seats
-            .values()
-            .any(|seat| seat.leaf.account() == account);
-        if !is_in && room.admitting.len() < ADMITTING_MAX {
-            room.banished.remove(&account);
-            room.admitting.entry(account).or_insert(None);
-        }
-    }
+/// What a guest that came by a link has to do still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Visit {
+    knock_at: Moment,
+    /// Let in, and not shown yet that this is the right call: given up then.
+    doubted_until: Option<Moment>,
+}
 
+impl Core {
     /// Waits to be let into a call.
     pub(in crate::core) fn wait_for_call(
         &mut self,
         conversation: GroupId,
-        call: GroupId,
+        call: Option<GroupId>,
         turn: &mut Turn<'_>,
     ) {
         if self.room.is_some() {
@@ -59,11 +54,30 @@ impl Core {
         let session = turn.sixteen();
         self.room = Some(Room {
             phase: Phase::Waiting,
-            call: Some(call),
+            call,
             is_guest: true,
             ..Room::new(conversation, Mls::default(), session)
         });
         turn.notify(Notice::RoomChanged);
+    }
+
+    /// Waits at the door of the link that this device came by.
+    pub(in crate::core) fn wait_at_door(&mut self, turn: &mut Turn<'_>) {
+        let Some(visit) = &self.session.visit else {
+            return;
+        };
+        let conversation = visit.conversation;
+        self.net.wanted = Wanted::Live;
+        if self.room.as_ref().is_some_and(|room| room.is_guest) {
+            return;
+        }
+        self.wait_for_call(conversation, None, turn);
+        if let Some(room) = self.room.as_mut().filter(|room| room.is_guest) {
+            room.visit = Some(Visit {
+                knock_at: Moment::default(),
+                doubted_until: None,
+            });
+        }
     }
 
     /// Whether a Welcome is for the call that this device waits for.
@@ -95,11 +109,67 @@ impl Core {
         if let (Some(group), Some(invited)) = (room.call, &room.invited) {
             let epoch = invited.epoch;
             let request = FetchTree { group, epoch };
-            self.call(Call::Room(group, RoomCall::Tree), &request, turn);
+            return self.call(Call::Room(group, RoomCall::Tree), &request, turn);
+        }
+        if room.visit.is_some_and(|visit| visit.knock_at <= turn.now) {
+            self.knock(turn);
+        }
+    }
+
+    fn knock(&mut self, turn: &mut Turn<'_>) {
+        // Whoever lets a guest in needs its key packages.
+        let is_ready = self.session.packages_put.is_some() && self.net.socket.is_live();
+        let (Some(me), Some(visit), Some(room)) = (&self.me, &self.session.visit, &mut self.room)
+        else {
+            return;
+        };
+        let call = Call::Room(room.conversation, RoomCall::Knock);
+        if !is_ready || !self.net.is_ready_for(&call, turn.now) {
+            return;
+        }
+        let stranger = Stranger {
+            link: visit.door.invite,
+            account: me.account,
+            device: me.device,
+        };
+        let visitor = Visitor {
+            name: visit.name.clone(),
+            device_key: me.device_key(),
+        };
+        let sealed = visit.door.seal_knock(&stranger, &visitor, turn.dice);
+        if let Some(visit) = &mut room.visit {
+            visit.knock_at = turn.now.plus_millis(KNOCK_MS);
+        }
+        if let Ok(sealed) = Blob::new(sealed) {
+            self.call(call, &Knock { sealed }, turn);
+        }
+    }
+
+    pub(super) fn on_knocked(&mut self, knocked: Knocked, turn: &mut Turn<'_>) {
+        let Some(room) = self
+            .room
+            .as_mut()
+            .filter(|room| room.phase == Phase::Waiting)
+        else {
+            return;
+        };
+        if room.call != knocked.call {
+            room.call = knocked.call;
+            room.invited = None;
+            // The Welcome may have come before this answer.
+            self.net.inbox_due = true;
+            turn.notify(Notice::RoomChanged);
+        }
+    }
+
+    pub(super) fn on_knock_refused(&mut self, error: &ApiError, turn: &mut Turn<'_>) {
+        if error.code != ErrorCode::TooMany {
+            self.end_room(Some(&error.message.clone()), turn);
         }
     }
 
     pub(super) fn on_room_tree(&mut self, call: &GroupId, tree: &Tree, turn: &mut Turn<'_>) {
+        let now = turn.now;
         let Some(me) = self.me.clone() else {
             return;
         };
@@ -116,6 +186,9 @@ impl Core {
         let conversation = room.conversation;
         room.mls = Mls::new(lent.clone());
         room.mls.set_identity(me);
+        if let Some(visit) = &mut room.visit {
+            visit.doubted_until = Some(now.plus_millis(VOUCH_MS));
+        }
         let joined = room.mls.join(call, &invited.welcome, tree.tree.as_bytes());
         self.mls.store().take_back_key_packages(&lent);
         match joined {
@@ -126,76 +199,66 @@ impl Core {
         }
     }
 
-    pub(super) fn pump_guests(&mut self, turn: &mut Turn<'_>) {
-        let Some((call, room)) = self.room.as_ref().and_then(|room| Some((room.call?, room)))
-        else {
+    /// Somebody in the call may have shown that they have the link.
+    pub(super) fn on_vouches(&mut self, vouches: &[Vouch], turn: &mut Turn<'_>) {
+        let Some(door) = self.session.visit.as_ref().map(|visit| &visit.door) else {
             return;
         };
-        let mut unclaimed = room.admitting.iter().filter(|(_, found)| found.is_none());
-        let Some(account) = unclaimed.next().map(|(account, _)| *account) else {
+        let Some(room) = self.room.as_mut().filter(|room| room.is_doubted()) else {
             return;
         };
-        let request = ClaimKeyPackages {
-            account,
-            suite: SUITE_DEFAULT.raw_value(),
-            except: List::default(),
-        };
-        self.call(Call::Room(call, RoomCall::Claim(account)), &request, turn);
-    }
-
-    pub(super) fn on_guest_claimed(
-        &mut self,
-        call: &GroupId,
-        account: AccountId,
-        claimed: ClaimedKeyPackages,
-        turn: &mut Turn<'_>,
-    ) {
-        let packages = self.fitting_packages(&account, claimed, turn);
-        let Some(room) = self.room_in(call) else {
+        let Some(call) = room.call else {
             return;
         };
-        if packages.is_empty() {
-            self.on_guest_refused(call, account, None, turn);
-        } else if let Some(found) = room.admitting.get_mut(&account) {
-            *found = Some(packages);
+        let expected = room.secrets.iter();
+        let mut expected = expected.map(|secrets| door.vouch(&call, &secrets.signals));
+        if expected.any(|expected| vouches.contains(&expected)) {
+            if let Some(visit) = &mut room.visit {
+                visit.doubted_until = None;
+            }
+            turn.notify(Notice::RoomChanged);
+            turn.notify(Notice::RoomKeys);
+            turn.notify(Notice::MediaLost);
         }
     }
 
-    pub(super) fn on_guest_refused(
-        &mut self,
-        call: &GroupId,
-        account: AccountId,
-        error: Option<&ApiError>,
-        turn: &mut Turn<'_>,
-    ) {
-        let reason = error.map_or("The guest could not be let in.", |error| &error.message);
-        let Some(room) = self.room_in(call) else {
+    /// A guest goes when nobody shows that this is its call, and when its hosts are gone.
+    pub(super) fn pump_guesthood(&mut self, turn: &mut Turn<'_>) {
+        let Some(room) = self.room.as_ref().filter(|room| room.is_guest) else {
             return;
         };
-        room.admitting.remove(&account);
-        let conversation = room.conversation;
-        self.fail(&conversation, reason, turn);
+        let doubted = room.visit.and_then(|visit| visit.doubted_until);
+        if doubted.is_some_and(|until| until <= turn.now) {
+            let reason = "Nobody in that call has your link, so you did not enter it.";
+            return self.end_room(Some(reason), turn);
+        }
+        let mut hosts = room.seats.values().filter(|seat| !seat.is_nameless());
+        if room.followed && hosts.all(|seat| super::roster::lost_at(seat.heard) <= turn.now) {
+            self.end_room(Some("The call is over."), turn);
+        }
     }
 }
 
 impl Room {
-    /// Whom the next commit lets in.
-    pub(super) fn additions(&self) -> Vec<Addition> {
-        let found = self.admitting.values().flatten().flatten();
-        let additions = found.map(|package| Addition {
-            device: package.device,
-            package: package.package.as_bytes().to_vec(),
-        });
-        additions.take(limit::ADDS_PER_COMMIT).collect()
+    /// A guest that is in a call, and was not shown yet that it is the right one.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.visit
+            .is_some_and(|visit| visit.doubted_until.is_some())
     }
 
-    /// Who is in needs not be let in any more.
-    pub(super) fn forget_admitted(&mut self) {
-        let seats = &self.seats;
-        let is_in = |account: &AccountId| {
-            let mut seats = seats.values();
-            seats.any(|seat| seat.leaf.account() == *account)
-        };
-        self.admitting.retain(|account, _| !is_in(account));
+    pub(super) fn visit_wakes(&self) -> impl Iterator<Item = Moment> {
+        let knock = self
+            .visit
+            .filter(|_| self.phase == Phase::Waiting)
+            .map(|visit| visit.knock_at);
+        let doubt = self.visit.and_then(|visit| visit.doubted_until);
+        knock.into_iter().chain(doubt)
+    }
+}
+
+impl super::Seat {
+    /// Whether its credential bears the name of all guests.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.leaf.claims.name == DisplayName::of_guests()
     }
 }

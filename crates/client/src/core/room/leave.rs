@@ -52,7 +52,13 @@ impl Core {
         if room.fetch || room.refused.is_some() {
             return;
         }
-        if room.seats.len() <= 1 {
+        let is_guest = room.is_guest;
+        let hosts = room.seats.values().filter(|seat| !seat.is_guest).count();
+        if is_guest && room.seats.len() <= 1 {
+            return self.end_room(None, turn);
+        }
+        // A call does not go on with guests alone.
+        if hosts <= 1 && !is_guest {
             return self.call(Call::Room(group, RoomCall::End), &EndCall { group }, turn);
         }
         let call = Call::Room(group, RoomCall::Leave);

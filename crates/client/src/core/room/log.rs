@@ -8,7 +8,7 @@ use super::{Phase, RoomCall};
 use crate::core::Core;
 use crate::core::net::Call;
 use crate::core::turn::Turn;
-use crate::group::{Leaf, call_entry, changes_of};
+use crate::group::{call_entry, changes_of};
 use crate::notice::Notice;
 use crate::port::Moment;
 use crate::repair::Trouble;
@@ -267,10 +267,7 @@ impl Core {
         };
         let after = room.mls.leaves(call).unwrap_or_default();
         let changes = changes_of(&before, &after, &commit);
-        let committer = before.iter().find(|leaf| leaf.index == commit.committer);
-        let is_admitted = changes.is_external
-            || committer.is_some_and(|committer| room.may_admit(committer, &before, &after));
-        if !is_admitted {
+        if !changes.is_external && !room.may_commit(commit.committer) {
             return self.refuse_room_commit(call, entry);
         }
         if changes.removed_us {
@@ -396,14 +393,10 @@ impl Core {
 }
 
 impl super::Room {
-    /// Guests are let in by somebody of the conversation.
-    fn may_admit(&self, committer: &Leaf, before: &[Leaf], after: &[Leaf]) -> bool {
-        let is_new = |leaf: &&Leaf| {
-            !before
-                .iter()
-                .any(|known| known.device_key == leaf.device_key)
-        };
-        let mut new = after.iter().filter(is_new);
-        self.is_guest || self.is_in_conversation(committer) || new.next().is_none()
+    /// In a call, those of the conversation let in and remove; guests change nothing. A guest
+    /// cannot tell who is one.
+    fn may_commit(&self, committer: u32) -> bool {
+        let seat = self.seats.get(&committer);
+        self.is_guest || seat.is_some_and(|seat| !seat.is_guest)
     }
 }

@@ -7,6 +7,7 @@
 mod announce;
 mod enter;
 mod guest;
+mod host;
 mod leave;
 mod log;
 mod media;
@@ -20,11 +21,12 @@ use crate::notice::Notice;
 use crate::port::Moment;
 use crate::room::{RoomKeys, RoomMember, RoomState, RoomView, SenderKeys, frame_keys};
 use log::Refused;
-use roost_wire::api::{self, CallFounding, ClaimedKeyPackage, FetchLog};
+use roost_wire::api::{self, CallFounding, FetchLog};
 use roost_wire::call::Call as _;
 use roost_wire::log::LogEntry;
 use roost_wire::{
-    AccountId, ApiError, DeviceId, EntryHash, Epoch, ErrorCode, GroupId, Seq, SignatureKey, limit,
+    AccountId, ApiError, DeviceId, DisplayName, EntryHash, Epoch, ErrorCode, GroupId, Seq,
+    SignatureKey, limit,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -44,6 +46,8 @@ pub(super) enum RoomCall {
     Verdict(Seq),
     Tree,
     Claim(AccountId),
+    /// The group named with it is the conversation.
+    Knock,
     /// With the number of the offer.
     Media(u32),
 }
@@ -104,8 +108,10 @@ pub(super) struct Room {
     /// This device is in the call and not in the conversation.
     is_guest: bool,
     invited: Option<guest::Invited>,
-    /// Whom the person here lets in, and their key packages once they are there.
-    admitting: BTreeMap<AccountId, Option<Vec<ClaimedKeyPackage>>>,
+    /// Of a guest that came by a link.
+    visit: Option<guest::Visit>,
+    /// Guests, for a member of the conversation.
+    door: host::Door,
     media: media::Media,
 }
 
@@ -124,6 +130,8 @@ struct Seat {
     /// Its last sign of life.
     heard: Moment,
     announced: Option<Announced>,
+    /// Of a guest: the name it gives itself.
+    called: Option<DisplayName>,
     /// It asked to be let go, in the present epoch or before.
     leaves: Option<Leaves>,
 }
@@ -163,6 +171,7 @@ impl Core {
             conversation: room.conversation,
             call: room.call,
             state: match room.phase {
+                Phase::Live if room.is_doubted() => RoomState::Waiting,
                 Phase::Waiting => RoomState::Waiting,
                 Phase::Opening | Phase::Entering => RoomState::Entering,
                 Phase::Live => RoomState::Live,
@@ -172,6 +181,8 @@ impl Core {
             members: members.collect(),
             tracks: room.room_tracks(),
             speaking: room.speaking(),
+            visitors: room.door.visitors().collect(),
+            is_guest: room.is_guest,
         })
     }
 
@@ -181,7 +192,7 @@ impl Core {
         let room = self
             .room
             .as_ref()
-            .filter(|room| room.phase == Phase::Live)?;
+            .filter(|room| room.phase == Phase::Live && !room.is_doubted())?;
         let me = self.me.as_ref()?;
         let own = |seat: &&Seat| seat.leaf.device_key == me.device_key();
         let own = room.seats.values().find(own)?;
@@ -282,6 +293,7 @@ impl Core {
                 self.pump_roster(turn);
                 self.pump_announcement(turn);
                 self.pump_media(turn);
+                self.pump_guesthood(turn);
             }
             Phase::Leaving { since } => {
                 self.follow_room(turn);
@@ -306,6 +318,8 @@ impl Core {
         wakes.extend(room.parked_since.map(log::end_of_patience));
         wakes.extend(self.removals_due());
         wakes.extend(room.seats.values().map(|seat| roster::lost_at(seat.heard)));
+        wakes.extend(room.door.wakes());
+        wakes.extend(room.visit_wakes());
         if let Phase::Leaving { since } = room.phase {
             wakes.push(leave::given_up_at(since));
         }
@@ -374,6 +388,7 @@ impl Core {
                 let claimed = api::ClaimKeyPackages::reply(body).ok()?;
                 self.on_guest_claimed(group, account, claimed, turn);
             }
+            RoomCall::Knock => self.on_knocked(api::Knock::reply(body).ok()?, turn),
             RoomCall::Media(number) => {
                 let connected = api::ConnectMedia::reply(body).ok()?;
                 self.on_media_connected(group, number, connected, turn);
@@ -408,6 +423,7 @@ impl Core {
             RoomCall::Claim(account) => {
                 self.on_guest_refused(group, account, Some(error), turn);
             }
+            RoomCall::Knock => self.on_knock_refused(error, turn),
             RoomCall::Media(number) => self.on_media_refused(group, number, error, turn),
         }
     }
@@ -428,9 +444,23 @@ impl Core {
         self.room.as_mut().filter(|room| room.call == Some(*call))
     }
 
+    /// A guest has the name it gives itself; everybody else the one of their account.
+    fn seat_name<'a>(&'a self, seat: &'a Seat) -> &'a DisplayName {
+        let account = seat.leaf.account();
+        let door = self.room.as_ref().map(|room| &room.door);
+        let given = seat.called.as_ref();
+        let given = given.or_else(|| door.and_then(|door| door.name_of(&account)));
+        let own = self.session.visit.as_ref().filter(|_| self.is_me(&account));
+        let given = own.map(|visit| &visit.name).or(given);
+        given
+            .filter(|_| seat.is_nameless())
+            .or_else(|| self.name_of(&account))
+            .unwrap_or(&seat.leaf.claims.name)
+    }
+
     fn room_member(&self, seat: &Seat, is_guest: bool) -> RoomMember {
         let (account, device) = (seat.leaf.account(), seat.leaf.device());
-        let name = self.name_of(&account).unwrap_or(&seat.leaf.claims.name);
+        let name = self.seat_name(seat);
         let is_me = self.me.as_ref().is_some_and(|me| me.device == device);
         RoomMember {
             account,
@@ -476,7 +506,8 @@ impl Room {
             tries: 0,
             is_guest: false,
             invited: None,
-            admitting: BTreeMap::new(),
+            visit: None,
+            door: host::Door::default(),
             media: media::Media::default(),
         }
     }

@@ -261,8 +261,10 @@ impl Room {
             Some(Leaves::Overtaken) => return Some(Reason::Other),
             None => {}
         }
+        let account = seat.leaf.account();
         let is_stranger = !seat.is_guest && !self.is_in_conversation(&seat.leaf);
-        if is_stranger || self.banished.contains(&seat.leaf.account()) {
+        let is_unwanted = self.banished.contains(&account) || self.door.is_returning(&account);
+        if is_stranger || is_unwanted {
             Some(Reason::Other)
         } else if lost_at(seat.heard) <= now {
             Some(Reason::Lost)

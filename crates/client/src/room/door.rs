@@ -1,0 +1,220 @@
+//! What the secret of a call's guest link does besides proving the link to the server.
+//!
+//! Owns two formats. A *knock* takes a guest's name and key to those who have the link, and to
+//! nobody else. A *vouch* shows a guest that whoever let it in has the link and is in the same
+//! group with it: a server can neither put a listener of its own at the door nor take a guest to
+//! another call. Who is let in is the core's.
+
+use crate::group::EpochSecret;
+use crate::port::Dice;
+use crate::record::DoorRecord;
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use hkdf::Hkdf;
+use minicbor::bytes::ByteArray;
+use minicbor::{Decode, Encode};
+use roost_wire::{
+    AccountId, DeviceId, DisplayName, GroupId, InviteId, Malformed, SignatureKey, api, limit,
+};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+const KNOCK_LABEL: &str = "roost knock v1";
+const VOUCH_LABEL: &str = "roost vouch v1";
+const WHAT: &str = "knock";
+const BAD: Malformed = Malformed::Invalid { what: WHAT };
+
+/// Shows who let a guest in; as long as a key.
+pub(crate) type Vouch = ByteArray<32>;
+
+/// Who is at the door, by the server's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stranger {
+    pub link: InviteId,
+    pub account: AccountId,
+    pub device: DeviceId,
+}
+
+/// What a guest says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct Visitor {
+    #[n(0)]
+    pub name: DisplayName,
+    /// Of the device that is to be let in.
+    #[n(1)]
+    pub device_key: SignatureKey,
+}
+
+impl DoorRecord {
+    /// A random nonce (12 bytes), and AES-256-GCM over the guest's words, bound to the link, the
+    /// account and the device.
+    pub(crate) fn seal_knock(
+        &self,
+        stranger: &Stranger,
+        visitor: &Visitor,
+        dice: &mut dyn Dice,
+    ) -> Vec<u8> {
+        let mut nonce = [0; 12];
+        dice.fill(&mut nonce);
+        let payload = Payload {
+            msg: &api::encode(visitor),
+            aad: &authenticated(stranger),
+        };
+        let sealed = self.cipher().encrypt(&Nonce::from(nonce), payload);
+        // So short a message is within the cipher's limits.
+        [&nonce[..], &sealed.unwrap_or_default()].concat()
+    }
+
+    /// # Errors
+    /// Refuses what was not sealed with this link's secret for this account and device.
+    pub(crate) fn open_knock(
+        &self,
+        stranger: &Stranger,
+        sealed: &[u8],
+    ) -> Result<Visitor, Malformed> {
+        let (nonce, sealed) = sealed.split_first_chunk::<12>().ok_or(BAD)?;
+        let payload = Payload {
+            msg: sealed,
+            aad: &authenticated(stranger),
+        };
+        let body = self
+            .cipher()
+            .decrypt(&Nonce::from(*nonce), payload)
+            .map_err(|_| BAD)?;
+        api::decode(&body, WHAT, limit::KNOCK_BYTES)
+    }
+
+    /// What only somebody with both the link and the call's epoch can say: HKDF-SHA256 of the key
+    /// of the epoch's signals, the link's secret its salt.
+    pub(crate) fn vouch(&self, call: &GroupId, signals: &EpochSecret) -> Vouch {
+        let epoch = signals.epoch.get().to_be_bytes();
+        let info = api::to_be_signed(VOUCH_LABEL, &[call.as_bytes(), &epoch]);
+        let mut vouch = [0; 32];
+        let expanded = Hkdf::<Sha256>::new(Some(&self.secret), signals.secret.as_ref());
+        expanded
+            .expand(&info, &mut vouch)
+            .expect("HKDF-SHA256 yields up to 8,160 bytes, and these are 32");
+        vouch.into()
+    }
+
+    fn cipher(&self) -> Aes256Gcm {
+        let mut key = Zeroizing::new([0; 32]);
+        let expanded = Hkdf::<Sha256>::new(None, &self.secret);
+        expanded
+            .expand(KNOCK_LABEL.as_bytes(), key.as_mut())
+            .expect("HKDF-SHA256 yields up to 8,160 bytes, and these are 32");
+        Aes256Gcm::new((&*key).into())
+    }
+}
+
+fn authenticated(stranger: &Stranger) -> Vec<u8> {
+    let Stranger {
+        link,
+        account,
+        device,
+    } = stranger;
+    let parts = [
+        &link.as_bytes()[..],
+        account.as_bytes().as_slice(),
+        device.as_bytes(),
+    ];
+    api::to_be_signed(KNOCK_LABEL, &parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use roost_wire::{Epoch, Seconds};
+
+    #[test]
+    fn a_knock_reaches_whoever_has_the_link() {
+        let opened = door(1).open_knock(&stranger(), &knock()).unwrap();
+
+        assert_eq!(opened, visitor());
+    }
+
+    #[test]
+    fn another_link_account_or_device_does_not_open_a_knock() {
+        let other_account = Stranger {
+            account: AccountId::new([9; 16]),
+            ..stranger()
+        };
+        let other_device = Stranger {
+            device: DeviceId::new([9; 16]),
+            ..stranger()
+        };
+
+        assert!(door(2).open_knock(&stranger(), &knock()).is_err());
+        assert!(door(1).open_knock(&other_account, &knock()).is_err());
+        assert!(door(1).open_knock(&other_device, &knock()).is_err());
+    }
+
+    #[test]
+    fn the_longest_knock_fits_its_bound() {
+        let visitor = Visitor {
+            name: DisplayName::new(&"\u{1f469}".repeat(40)).unwrap(),
+            ..visitor()
+        };
+        let mut dice = |bytes: &mut [u8]| bytes.fill(4);
+        let knock = door(1).seal_knock(&stranger(), &visitor, &mut dice);
+
+        assert!(knock.len() <= limit::KNOCK_BYTES);
+        assert_eq!(door(1).open_knock(&stranger(), &knock), Ok(visitor));
+    }
+
+    #[test]
+    fn a_vouch_takes_the_link_the_call_and_its_epoch() {
+        let call = GroupId::new([1; 16]);
+        let vouch = door(1).vouch(&call, &secret(3, 7));
+
+        assert_eq!(vouch, door(1).vouch(&call, &secret(3, 7)));
+        assert_ne!(vouch, door(2).vouch(&call, &secret(3, 7)));
+        assert_ne!(vouch, door(1).vouch(&GroupId::new([2; 16]), &secret(3, 7)));
+        assert_ne!(vouch, door(1).vouch(&call, &secret(4, 7)));
+        assert_ne!(vouch, door(1).vouch(&call, &secret(3, 8)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = door(1).open_knock(&stranger(), &bytes);
+        }
+    }
+
+    fn door(secret: u8) -> DoorRecord {
+        DoorRecord {
+            invite: InviteId::new([3; 16]),
+            secret: [secret; 16],
+            expires: Seconds::new(1_000),
+        }
+    }
+
+    fn stranger() -> Stranger {
+        Stranger {
+            link: InviteId::new([3; 16]),
+            account: AccountId::new([4; 16]),
+            device: DeviceId::new([5; 16]),
+        }
+    }
+
+    fn visitor() -> Visitor {
+        Visitor {
+            name: DisplayName::new("Mia").unwrap(),
+            device_key: SignatureKey::new([6; 32]),
+        }
+    }
+
+    fn knock() -> Vec<u8> {
+        let mut dice = |bytes: &mut [u8]| bytes.fill(4);
+        door(1).seal_knock(&stranger(), &visitor(), &mut dice)
+    }
+
+    fn secret(epoch: u64, byte: u8) -> EpochSecret {
+        EpochSecret {
+            epoch: Epoch::new(epoch),
+            secret: Zeroizing::new([byte; 32]),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The page of a call's link: a guest says a name, asks to be let in, waits, and is in the call.
+//!
+//! Owns what such a tab shows around the call. Everything else of a guest is the core's.
+
+use super::tab::{Place, Tab};
+use super::{App, Turn};
+use crate::patch::Act;
+use crate::view::{GuestScreen, VisitForm, html};
+use roost_client::{Command, Moment};
+use roost_wire::link::CallLink;
+
+const IN_GUEST: [&str; 6] = [
+    "visit",
+    "visit-status",
+    "call",
+    "room-tiles",
+    "panel-body",
+    "panel-status",
+];
+const CUT: &str = "This is not the whole link of a call. Ask for it again, and copy all of it.";
+
+impl App {
+    pub(super) fn visit(&mut self, tab: &str, name: String, turn: &mut Turn<'_>) {
+        let place = self.tabs.get(tab).map(|tab| tab.place.clone());
+        let Some(Place::Visit { link }) = place else {
+            return;
+        };
+        if !self.command(tab, Command::VisitCall { link, name }, turn) {
+            return;
+        }
+        if let Some(tab) = self.tabs.get_mut(tab).filter(|tab| tab.room.is_none()) {
+            tab.hold_room(None, false);
+        }
+    }
+
+    pub(super) fn draw_visit(&self, tab: &mut Tab, link: &str, now: Moment) {
+        let is_whole = CallLink::parse(link).is_ok();
+        if !is_whole {
+            CUT.clone_into(&mut tab.status);
+        }
+        tab.shown.fragment("app", html(&GuestScreen), &IN_GUEST);
+        let is_waiting = tab.room.is_some();
+        let is_in = self.draw_room(tab, now);
+        let form = VisitForm {
+            host: tab.host().to_owned(),
+            name: self.core.guest_name().map(ToString::to_string),
+            is_waiting,
+            is_whole,
+        };
+        let form = if is_in { String::new() } else { html(&form) };
+        tab.shown.fragment("visit", form, &["visit-status"]);
+        if is_in {
+            tab.status.clear();
+        } else {
+            tab.shown.fragment("call", String::new(), &["room-tiles"]);
+            tab.shown.fragment_text("visit-status", &tab.status.clone());
+        }
+        if let Some(me) = self.core.me() {
+            self.draw_panel(tab, &me, None, &self.names(None));
+        }
+        tab.shown
+            .act_once("title", Act::Title("Call · Roost".to_owned()));
+    }
+}

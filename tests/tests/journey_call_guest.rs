@@ -1,0 +1,324 @@
+//! Guests of calls: by a link, under a name that the server does not learn, into the call and into
+//! nothing else.
+
+use roost_client::room::RoomState;
+use roost_client::{Command, Notice};
+use roost_tests::world::{Person, World};
+use roost_wire::frame::ServerFrame;
+use roost_wire::link::CallLink;
+use roost_wire::{Blob, GroupId};
+
+/// Time enough for what follows at once.
+const SOON_MS: u64 = 2_000;
+/// Between two knocks, and the answer to one.
+const KNOCK_MS: u64 = 7_000;
+
+#[test]
+fn a_guest_knocks_is_let_in_by_anybody_in_the_call_and_reads_nothing() {
+    let (world, [ada, ben], room) = two_in_call(500);
+    let link = ada.call_link(&room);
+    let mia = world.device("mia");
+
+    mia.visits(&link);
+    world.pass(KNOCK_MS);
+
+    assert_eq!(mia.call_state(), Some(RoomState::Waiting));
+    assert!(mia.core().room_keys().is_none());
+    for host in [&ada, &ben] {
+        assert_eq!(host.at_the_door(), ["mia"], "{}", host.name());
+        assert_eq!(host.roster(), ["ada", "ben"], "not before she is let in");
+    }
+    ben.wishes(Command::AdmitGuest {
+        account: mia.account(),
+    });
+    world.pass(2 * SOON_MS);
+    ada.says(&room, "among ourselves");
+    world.pass(SOON_MS);
+
+    for person in [&ada, &ben, &mia] {
+        assert_eq!(person.roster(), ["ada", "ben", "mia"], "{}", person.name());
+        assert_eq!(person.guests(), ["mia"], "{}", person.name());
+    }
+    assert_eq!(mia.call_state(), Some(RoomState::Live));
+    assert!(mia.core().room_keys().is_some());
+    assert!(ada.at_the_door().is_empty() && ben.at_the_door().is_empty());
+    assert!(mia.core().conversations().is_empty());
+    assert!(
+        mia.core().people().is_empty(),
+        "who else is here is not hers"
+    );
+    assert_eq!(ada.core().people().len(), 2, "a guest is nobody to call");
+}
+
+#[test]
+fn a_guest_who_comes_first_waits_until_there_is_a_call() {
+    let world = World::seeded(501);
+    let [ada, ben] = world.people(["ada", "ben"]);
+    let room = ada.founds("two", &[&ben]);
+    world.settle();
+    let link = ada.call_link(&room);
+    let mia = world.device("mia");
+    mia.visits(&link);
+    world.pass(KNOCK_MS);
+    assert_eq!(mia.core().room().and_then(|room| room.call), None);
+
+    ada.enters(&room);
+    world.pass(2 * KNOCK_MS);
+    assert_eq!(ada.at_the_door(), ["mia"]);
+    ada.lets_in(&mia);
+    world.pass(2 * SOON_MS);
+
+    assert_eq!(mia.roster(), ["ada", "mia"]);
+}
+
+#[test]
+fn whoever_is_turned_away_waits_unseen_and_whoever_stops_knocking_is_forgotten() {
+    let (world, [ada, ben], room) = two_in_call(502);
+    let link = ada.call_link(&room);
+    let mia = world.device("mia");
+    mia.visits(&link);
+    world.pass(KNOCK_MS);
+
+    ada.wishes(Command::TurnAway {
+        account: mia.account(),
+    });
+    world.pass(KNOCK_MS);
+    assert!(ada.at_the_door().is_empty());
+    assert_eq!(ben.at_the_door(), ["mia"], "ben may decide otherwise");
+
+    mia.disconnects();
+    world.pass(3 * KNOCK_MS);
+    assert!(ben.at_the_door().is_empty());
+}
+
+#[test]
+fn the_server_can_put_nobody_at_the_door() {
+    let (world, [ada, _], room) = two_in_call(503);
+    let link = CallLink::parse(&ada.call_link(&room)).unwrap();
+    let mia = world.device("mia");
+    mia.visits(&link.to_string());
+    world.pass(KNOCK_MS);
+    let knock = |account, sealed: &[u8]| ServerFrame::Knock {
+        group: room,
+        link: link.invite,
+        account,
+        device: mia.device(),
+        sealed: Blob::new(sealed.to_vec()).unwrap(),
+    };
+    let ghost = roost_wire::AccountId::new([9; 16]);
+
+    ada.is_told(&knock(ghost, &[7; 80]));
+    ada.is_told(&knock(ghost, &[]));
+
+    assert_eq!(ada.at_the_door(), ["mia"]);
+}
+
+#[test]
+fn a_guest_enters_no_call_in_which_nobody_has_its_link() {
+    let (world, [ada, ben], room) = two_in_call(504);
+    ada.wishes(Command::LeaveCall);
+    world.pass(SOON_MS);
+    let link = ada.call_link(&room);
+    let mia = world.device("mia");
+    mia.visits(&link);
+    world.pass(KNOCK_MS);
+    assert!(ben.at_the_door().is_empty(), "ben does not know the link");
+
+    // What a server would do that wants her in a call of its own choice.
+    ben.lets_in(&mia);
+    world.pass(2 * SOON_MS);
+    assert_eq!(ben.roster().len(), 2, "she is in that call's group");
+    assert_eq!(mia.call_state(), Some(RoomState::Waiting));
+    assert!(mia.core().room_keys().is_none());
+    world.pass(25_000);
+
+    assert!(mia.core().room().is_none());
+    assert!(mia.was_told("has your link"));
+    let has_keys = |notice: &Notice| matches!(notice, Notice::MediaAnswer(_));
+    assert!(!mia.notices().iter().any(has_keys));
+}
+
+#[test]
+fn a_guest_that_lost_its_keys_is_back_without_being_asked_about() {
+    let (world, [ada, ben], room) = two_in_call(505);
+    let link = ada.call_link(&room);
+    let mia = guest_in_call(&world, &ada, &link);
+    let account = mia.account();
+
+    mia.crashes();
+    mia.starts();
+    mia.visits(&link);
+    world.pass(40_000);
+
+    assert_eq!(mia.account(), account);
+    for person in [&ada, &ben, &mia] {
+        assert_eq!(person.roster(), ["ada", "ben", "mia"], "{}", person.name());
+    }
+    assert_eq!(mia.call_state(), Some(RoomState::Live));
+}
+
+#[test]
+fn a_guest_who_was_removed_is_out_and_is_asked_about_no_more() {
+    let (world, [ada, ben], room) = two_in_call(506);
+    let link = ada.call_link(&room);
+    let mia = guest_in_call(&world, &ada, &link);
+
+    ada.wishes(Command::RemoveFromCall {
+        account: mia.account(),
+    });
+    world.pass(1_000);
+    assert_eq!(ben.roster(), ["ada", "ben"]);
+    assert!(mia.core().room_keys().is_none());
+    mia.visits(&link);
+    world.pass(2 * KNOCK_MS);
+
+    assert!(ada.at_the_door().is_empty());
+    assert_eq!(ada.roster(), ["ada", "ben"]);
+}
+
+#[test]
+fn guests_remove_nobody_and_are_alone_in_no_call() {
+    let (world, [ada, ben], room) = two_in_call(507);
+    let link = ada.call_link(&room);
+    let mia = guest_in_call(&world, &ada, &link);
+
+    mia.wishes(Command::RemoveFromCall {
+        account: ben.account(),
+    });
+    world.pass(2 * SOON_MS);
+    assert_eq!(ada.roster(), ["ada", "ben", "mia"]);
+
+    ben.wishes(Command::LeaveCall);
+    world.pass(SOON_MS);
+    assert_eq!(ada.roster(), ["ada", "mia"]);
+    ada.wishes(Command::LeaveCall);
+    world.pass(2 * SOON_MS);
+
+    assert!(mia.core().room().is_none());
+    assert_eq!(
+        ben.core().call_on(&room),
+        None,
+        "it ended with its last host"
+    );
+}
+
+#[test]
+fn a_guest_goes_when_its_hosts_are_gone_without_a_word() {
+    let (world, [ada, ben], room) = two_in_call(508);
+    let link = ada.call_link(&room);
+    let mia = guest_in_call(&world, &ada, &link);
+
+    ada.disconnects();
+    ben.disconnects();
+    world.pass(40_000);
+
+    assert!(mia.core().room().is_none());
+    assert!(mia.was_told("The call is over."));
+}
+
+#[test]
+fn a_conversation_has_one_link_until_that_is_nearly_over() {
+    let (world, [ada, ben], room) = two_in_call(509);
+
+    let first = ada.call_link(&room);
+    assert_eq!(ada.call_link(&room), first);
+    world.pass(10_000);
+    assert_eq!(ben.call_link(&room), first, "heard in the call");
+}
+
+#[test]
+fn a_link_that_is_none_is_refused_with_a_sentence() {
+    let world = World::seeded(510);
+    let [ada] = world.people(["ada"]);
+    let mia = world.device("mia");
+
+    mia.visits(&ada.invites(None));
+    assert!(mia.was_refused("not the whole link of a call"));
+    ada.visits("https://roost.test/c/AQEBAQEBAQEBAQEBAQEBAQ#AgICAgICAgICAgICAgICAg");
+    assert!(ada.was_refused("private window"));
+}
+
+fn two_in_call(seed: u64) -> (World, [Person; 2], GroupId) {
+    let world = World::seeded(seed);
+    let people = world.people(["ada", "ben"]);
+    let [ada, ben] = &people;
+    let room = ada.founds("two", &[ben]);
+    world.settle();
+    for person in &people {
+        person.enters(&room);
+        world.pass(SOON_MS);
+    }
+    (world, people, room)
+}
+
+fn guest_in_call(world: &World, host: &Person, link: &str) -> Person {
+    let mia = world.device("mia");
+    mia.visits(link);
+    world.pass(KNOCK_MS);
+    host.lets_in(&mia);
+    world.pass(2 * SOON_MS);
+    assert_eq!(mia.call_state(), Some(RoomState::Live));
+    mia
+}
+
+/// What people do and see at the door.
+trait AtTheDoor {
+    fn enters(&self, room: &GroupId);
+    fn lets_in(&self, guest: &Person);
+    fn at_the_door(&self) -> Vec<String>;
+    fn roster(&self) -> Vec<String>;
+    fn guests(&self) -> Vec<String>;
+    fn call_state(&self) -> Option<RoomState>;
+    fn was_told(&self, words: &str) -> bool;
+    fn was_refused(&self, words: &str) -> bool;
+}
+
+impl AtTheDoor for Person {
+    fn enters(&self, room: &GroupId) {
+        self.wishes(Command::EnterCall {
+            conversation: *room,
+        });
+    }
+
+    fn lets_in(&self, guest: &Person) {
+        self.wishes(Command::AdmitGuest {
+            account: guest.account(),
+        });
+    }
+
+    fn at_the_door(&self) -> Vec<String> {
+        let room = self.core().room().expect("in a call");
+        let visitors = room.visitors.iter();
+        visitors.map(|visitor| visitor.name.to_string()).collect()
+    }
+
+    fn roster(&self) -> Vec<String> {
+        let room = self.core().room().expect("in a call");
+        let names = room.members.iter().map(|member| member.name.to_string());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    fn guests(&self) -> Vec<String> {
+        let room = self.core().room().expect("in a call");
+        let guests = room.members.iter().filter(|member| member.is_guest);
+        guests.map(|member| member.name.to_string()).collect()
+    }
+
+    fn call_state(&self) -> Option<RoomState> {
+        Some(self.core().room()?.state)
+    }
+
+    fn was_told(&self, words: &str) -> bool {
+        self.notices()
+            .iter()
+            .any(|notice| matches!(notice, Notice::Failed { reason, .. } if reason.contains(words)))
+    }
+
+    fn was_refused(&self, words: &str) -> bool {
+        self.notices()
+            .iter()
+            .any(|notice| matches!(notice, Notice::Refused { reason } if reason.contains(words)))
+    }
+}
