@@ -7,6 +7,7 @@
 
 import { Devices, chosen, list, remember } from './devices.js';
 import * as doctor from './doctor.js';
+import { Echo } from './echo.js';
 import { Levels } from './levels.js';
 import { byId } from './patch.js';
 import { Peer } from './peer.js';
@@ -27,6 +28,8 @@ const RELAY_ONLY = 'roost-relay-only';
 /** @type {(action: string, fields?: Fields) => void} */ let tell = () => {};
 /** @type {Call | undefined} */ let call;
 /** @type {Room | undefined} */ let room;
+/** A call to oneself. @type {Echo | undefined} */ let echo;
+/** What the server relays by, as far as the doctor was told. @type {RTCIceServer[]} */ let relays = [];
 
 /** @param {typeof tell} send */
 export function start(send) {
@@ -53,15 +56,20 @@ const asked = {
     if (lingers) setTimeout(() => tell('call-dismiss', [['call', id]]), LINGER_MS);
   },
   examine: (servers) => {
+    relays = servers.map(server);
     doctor.examine(servers.map(server)[0], (name, result) => tell('doctor-found', [['name', name], ['result', result]]));
   },
   /** Whoever leads now knows of no call in this tab. */
   drop: () => {
     doctor.stop();
+    hush();
     (call ?? room)?.leave();
     [call, room] = [undefined, undefined];
   },
-  spare: doctor.stop,
+  spare: () => {
+    doctor.stop();
+    hush();
+  },
   ring,
 };
 
@@ -103,7 +111,27 @@ export const local = {
   'call-screen': () => (call ?? room)?.toggle('screen'),
   'call-float': () => call?.float(),
   'call-devices': () => devices(true),
+  echo: hearOneself,
 };
+
+/** Begins a call to oneself, or ends it. @param {HTMLElement} button */
+async function hearOneself(button) {
+  const begins = !echo;
+  hush();
+  button.setAttribute('aria-pressed', String(begins));
+  if (!begins) return;
+  const mine = new Echo(relays);
+  echo = mine;
+  const state = await mine.start();
+  if (state === 'on' || echo !== mine) return;
+  hush();
+  button.setAttribute('aria-pressed', 'false');
+}
+
+function hush() {
+  echo?.close();
+  echo = undefined;
+}
 
 /** Elements were drawn anew, perhaps. */
 export function drawn() {

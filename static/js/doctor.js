@@ -6,6 +6,7 @@
  */
 
 import { Devices } from './devices.js';
+import { introduce, pair } from './pair.js';
 
 /** @typedef {(name: string, result: string) => void} Tell */
 /** @typedef {{ urls: string[], username: string, credential: string }} Pass */
@@ -74,27 +75,17 @@ async function relay(servers) {
 /** Whether anything comes through, from relay to relay. @param {RTCIceServer[]} iceServers */
 async function meets(iceServers) {
   if (iceServers.length === 0) return 'none';
-  const [near, far] = [0, 1].map(() => new RTCPeerConnection({ iceServers, iceTransportPolicy: 'relay' }));
-  if (!near || !far) return 'none';
+  const ends = pair(iceServers);
   try {
     const connected = new Promise((over) => {
-      near.createDataChannel('').onopen = () => over('on');
+      ends.near.createDataChannel('').onopen = () => over('on');
       setTimeout(() => over('closed'), CONNECT_MS);
     });
-    for (const [from, to] of [[near, far], [far, near]]) {
-      if (from && to) from.onicecandidate = ({ candidate }) => void (candidate && to.addIceCandidate(candidate).catch(() => {}));
-    }
-    // Each knows of the other before the first candidate comes.
-    const offer = await near.createOffer();
-    await far.setRemoteDescription(offer);
-    await near.setLocalDescription(offer);
-    const answer = await far.createAnswer();
-    await near.setRemoteDescription(answer);
-    await far.setLocalDescription(answer);
+    await introduce(ends);
     return await connected;
   } finally {
-    near.close();
-    far.close();
+    ends.near.close();
+    ends.far.close();
   }
 }
 

@@ -266,7 +266,10 @@ async fn the_doctor_names_what_keeps_calls_from_working() -> Result<()> {
     ada.sees_words("Calls work from here, with what is said above.")
         .await?;
     ada.is_pictured("call-doctor").await?;
+    ada.presses("[data-local='echo']").await?;
+    ada.hears_in("echo-sound", ADA).await?;
     ada.closes_dialog().await?;
+    ada.finds_no("#echo-sound").await?;
 
     ben.cannot_reach("udp").await?;
     ben.asks_the_doctor().await?;

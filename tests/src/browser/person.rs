@@ -206,6 +206,16 @@ impl Person {
             .map(drop)
     }
 
+    /// Waits until there is nothing that this selector finds.
+    ///
+    /// # Errors
+    /// If there is.
+    pub async fn finds_no(&self, css: &str) -> Result<()> {
+        let script = "return !document.querySelector(arguments[0])";
+        self.until(&format!("no {css}"), script, &[json!(css)])
+            .await
+    }
+
     /// Types into the one field that this selector finds.
     ///
     /// # Errors
