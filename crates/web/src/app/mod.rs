@@ -187,12 +187,12 @@ impl App {
                 }
             }
             Notice::InviteCreated { group, link, .. } => {
-                let leads = group.map_or(Leads::ToServer, Leads::ToGroup);
+                let leads = group.map_or(Leads::Server, Leads::Group);
                 self.link_is(leads, &link);
             }
             Notice::CallLink {
                 conversation, link, ..
-            } => self.link_is(Leads::ToCalls(conversation), &link),
+            } => self.link_is(Leads::Calls(conversation), &link),
             Notice::Received { group, .. } => self.announce(group),
             Notice::KeyChanged(account) => {
                 let name = self.names(None).of(&account);

@@ -37,10 +37,10 @@ pub enum Place {
 /// Where a link leads that is being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leads {
-    ToServer,
-    ToGroup(GroupId),
+    Server,
+    Group(GroupId),
     /// To the conversation's calls.
-    ToCalls(GroupId),
+    Calls(GroupId),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,9 +147,9 @@ impl Tab {
             return None;
         }
         match panel.name {
-            PanelName::Invite => Some(Leads::ToServer),
-            PanelName::InviteGroup => self.group.map(Leads::ToGroup),
-            PanelName::CallLink => self.call_place().map(Leads::ToCalls),
+            PanelName::Invite => Some(Leads::Server),
+            PanelName::InviteGroup => self.group.map(Leads::Group),
+            PanelName::CallLink => self.call_place().map(Leads::Calls),
             _ => None,
         }
     }
@@ -242,14 +242,14 @@ mod tests {
             safety: None,
         });
 
-        tab.link_is(Leads::ToServer, InviteState::Ready("server".into()));
+        tab.link_is(Leads::Server, InviteState::Ready("server".into()));
         assert_eq!(tab.panel.as_ref().unwrap().invite, InviteState::Making);
 
         let group = tab.group.unwrap();
-        tab.link_is(Leads::ToCalls(group), InviteState::Ready("call".into()));
+        tab.link_is(Leads::Calls(group), InviteState::Ready("call".into()));
         assert_eq!(tab.panel.as_ref().unwrap().invite, InviteState::Making);
 
-        tab.link_is(Leads::ToGroup(group), InviteState::Ready("group".into()));
+        tab.link_is(Leads::Group(group), InviteState::Ready("group".into()));
         assert_eq!(
             tab.panel.as_ref().unwrap().invite,
             InviteState::Ready("group".into())
