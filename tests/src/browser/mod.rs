@@ -9,6 +9,7 @@
 pub mod call;
 mod guest;
 pub mod house;
+mod keyboard;
 pub mod media;
 pub mod person;
 mod room;
