@@ -282,11 +282,15 @@ mod tests {
     }
 
     fn following(hub: &Hub, n: u8) -> Arc<Mailbox> {
+        joined(hub, n, false)
+    }
+
+    fn joined(hub: &Hub, n: u8, is_guest: bool) -> Arc<Mailbox> {
         let (id, mailbox) = hub.attach(device(n));
         let follower = Follower {
             device: device(n),
             mailbox: mailbox.clone(),
-            is_guest: n >= 100,
+            is_guest,
         };
         hub.follow(GROUP, id, follower);
         mailbox
@@ -295,7 +299,7 @@ mod tests {
     #[test]
     fn guests_alone_keep_no_call_going() {
         let hub = Hub::default();
-        let _guest = following(&hub, 100);
+        let _guest = joined(&hub, 2, true);
 
         assert!(!hub.is_followed_by_hosts(&GROUP));
         let _host = following(&hub, 1);

@@ -53,8 +53,8 @@ async fn work(due: &mut Due, place: &Workplace<'_>, now: Moment) -> Result<(), J
         due.each_second = now.plus_millis(SECOND_MS);
         place.hub.unstick();
         hand_over(place, place.groups.resend(now.seconds()).await);
-        let is_followed = |call: &_| place.hub.is_followed_by_hosts(call);
-        let over = place.groups.end_idle_calls(is_followed, now.seconds());
+        let has_hosts = |call: &_| place.hub.is_followed_by_hosts(call);
+        let over = place.groups.end_idle_calls(has_hosts, now.seconds());
         hand_over(place, over.await);
     }
     if now >= due.each_minute {

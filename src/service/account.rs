@@ -279,7 +279,9 @@ impl Accounts {
         let name = of_directory::name(&leaf.name);
         if invite.guests_of.is_some() {
             guest::check_nameless(leaf)?;
-        } else if self.house.row::<AccountId>(&name).await?.is_some() {
+        } else if guest::is_reserved(&leaf.name)
+            || self.house.row::<AccountId>(&name).await?.is_some()
+        {
             return Err(DirectoryError::NameTaken);
         }
         let account = self.house.account(&leaf.account).await?.is_some();

@@ -4,6 +4,7 @@ use crate::delivery::Delivery;
 use crate::service::account::TRIES;
 use crate::service::directory::Caller;
 use crate::service::error::{DirectoryError, StoreError};
+use crate::service::guest;
 use crate::service::house::House;
 use crate::service::key::{self, of_account, of_device, of_directory};
 use crate::service::outcome::Outcome;
@@ -212,7 +213,7 @@ impl Devices {
             return Ok(batch);
         }
         let holder = self.house.row::<roost_wire::AccountId>(&new).await?;
-        if holder.is_some() {
+        if holder.is_some() || guest::is_reserved(&leaf.name) {
             return Err(DirectoryError::NameTaken);
         }
         Ok(batch

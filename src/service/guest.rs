@@ -159,6 +159,11 @@ pub(super) fn check_nameless(leaf: &LeafCredential) -> Result<(), DirectoryError
     }
 }
 
+/// Whether a name is what guests are called: nobody else may be taken for one.
+pub(super) fn is_reserved(name: &DisplayName) -> bool {
+    name.folded() == DisplayName::of_guests().folded()
+}
+
 /// A new guest's row.
 pub(super) fn enrol(
     leaf: &LeafCredential,

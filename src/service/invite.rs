@@ -74,7 +74,9 @@ impl Invites {
             .invite(id)
             .await?
             .ok_or(DirectoryError::NotFound)?;
-        if !invite.is_open(now) {
+        // Guests who have come by a link come back by it, also when it lets nobody else in.
+        let is_known = invite.guests_of.is_some() && now <= invite.expires;
+        if !is_known && !invite.is_open(now) {
             return Err(DirectoryError::InviteOver);
         }
         self.detail(&invite).await
@@ -104,7 +106,7 @@ impl Invites {
             }
             if invite.guests_of.is_some() {
                 return Err(DirectoryError::Against(
-                    "This link is for guests of a call. Open it in a browser.",
+                    "This link is for guests of a call, not for members. Ask for an invite link instead.",
                 ));
             }
             if self.is_shut(from, &invite).await? {

@@ -192,6 +192,9 @@ pub struct MemberRow {
     /// Epoch of its last request to leave, and the entry.
     #[n(7)]
     pub leaving: Option<(Epoch, Seq)>,
+    /// A guest in a call, who has no say in who else is in it.
+    #[cbor(n(8), default)]
+    pub is_guest: bool,
 }
 
 /// An entry of the log. Has no sender.
@@ -259,7 +262,7 @@ pub struct UndoRow {
     pub members: Vec<(DeviceId, Option<MemberRow>)>,
     #[n(4)]
     pub group_info: Blob<{ limit::GROUP_INFO_BYTES }>,
-    /// Other accounts than the committer's that were in the group before and after it.
+    /// Other accounts than the committer's and guests' that were in the group before and after it.
     #[n(5)]
     pub others: u32,
 }

@@ -56,6 +56,7 @@ const asked = {
     if (lingers) setTimeout(() => tell('call-dismiss', [['call', id]]), LINGER_MS);
   },
   examine: (servers) => {
+    hush();
     relays = servers.map(server);
     doctor.examine(servers.map(server)[0], (name, result) => tell('doctor-found', [['name', name], ['result', result]]));
   },
@@ -114,23 +115,36 @@ export const local = {
   echo: hearOneself,
 };
 
-/** Begins a call to oneself, or ends it. @param {HTMLElement} button */
-async function hearOneself(button) {
+const ECHO = {
+  on: 'Speak: what you say goes to this server’s relay and comes back, and you hear it a moment later.',
+  off: '',
+  silent: 'Nothing came back. Look again.',
+  missing: 'The microphone cannot be used: see above.',
+};
+
+/** Begins a call to oneself, or ends it. */
+async function hearOneself() {
   const begins = !echo;
   hush();
-  button.setAttribute('aria-pressed', String(begins));
   if (!begins) return;
   const mine = new Echo(relays);
   echo = mine;
-  const state = await mine.start();
-  if (state === 'on' || echo !== mine) return;
-  hush();
-  button.setAttribute('aria-pressed', 'false');
+  const found = await mine.start().catch(() => /** @type {const} */ ('silent'));
+  if (echo !== mine) return;
+  if (found !== 'on') hush();
+  sayOfEcho(found);
 }
 
 function hush() {
   echo?.close();
   echo = undefined;
+  sayOfEcho('off');
+}
+
+/** @param {keyof ECHO} state */
+function sayOfEcho(state) {
+  const status = byId('echo-status');
+  if (status) status.textContent = ECHO[state];
 }
 
 /** Elements were drawn anew, perhaps. */

@@ -9,6 +9,7 @@ import { Devices } from './devices.js';
 import { introduce, pair } from './pair.js';
 
 const DELAY_S = 1.5;
+const CONNECT_MS = 8_000;
 
 export class Echo {
   #devices = new Devices(() => {});
@@ -26,15 +27,19 @@ export class Echo {
     document.body.append(this.#sound, this.#drain);
   }
 
-  /** @returns {Promise<import('./devices.js').State>} Whether there is a microphone. */
+  /** @returns {Promise<'on' | 'missing' | 'silent'>} Whether one hears oneself. */
   async start() {
     await this.#devices.turn('mic', true);
     const { mic } = this.#devices.tracks;
-    if (!mic) return this.#devices.states.mic;
-    this.#ends.far.ontrack = ({ track }) => this.#play(track);
-    this.#ends.near.addTrack(mic);
+    if (!mic) return 'missing';
+    const { near, far } = this.#ends;
+    far.ontrack = ({ track }) => this.#play(track);
+    near.addTrack(mic);
     await introduce(this.#ends);
-    return 'on';
+    return new Promise((over) => {
+      near.onconnectionstatechange = () => near.connectionState === 'connected' && over('on');
+      setTimeout(() => over('silent'), CONNECT_MS);
+    });
   }
 
   close() {

@@ -267,6 +267,7 @@ async fn the_doctor_names_what_keeps_calls_from_working() -> Result<()> {
         .await?;
     ada.is_pictured("call-doctor").await?;
     ada.presses("[data-local='echo']").await?;
+    ada.sees_words("you hear it a moment later").await?;
     ada.hears_in("echo-sound", ADA).await?;
     ada.closes_dialog().await?;
     ada.finds_no("#echo-sound").await?;

@@ -114,28 +114,61 @@ fn the_server_can_put_nobody_at_the_door() {
 }
 
 #[test]
-fn a_guest_enters_no_call_in_which_nobody_has_its_link() {
+fn a_guest_enters_no_call_in_which_nobody_shows_that_they_have_its_link() {
     let (world, [ada, ben], room) = two_in_call(504);
-    ada.wishes(Command::LeaveCall);
-    world.pass(SOON_MS);
+    let link = ada.call_link(&room);
+    let mia = world.device("mia");
+    mia.visits(&link);
+    mia.hears_no_signals();
+    world.pass(KNOCK_MS);
+
+    // As in a call of a server's own making: she is in its group, and nobody there has the link.
+    ada.lets_in(&mia);
+    world.pass(2 * SOON_MS);
+    assert_eq!(ben.roster().len(), 3, "she is in that call's group");
+    assert_eq!(mia.call_state(), Some(RoomState::Waiting));
+    assert!(mia.roster().is_empty(), "nothing is shown of it");
+    assert!(mia.core().room_keys().is_none());
+    let names = ben.guests();
+    world.pass(25_000);
+
+    assert_eq!(names, ["Guest"], "nor does she say her name there");
+    assert!(mia.core().room().is_none());
+    assert!(mia.was_told("has your link"));
+}
+
+#[test]
+fn nobody_is_let_in_who_has_not_knocked() {
+    let (world, [ada, ben], room) = two_in_call(512);
     let link = ada.call_link(&room);
     let mia = world.device("mia");
     mia.visits(&link);
     world.pass(KNOCK_MS);
-    assert!(ben.at_the_door().is_empty(), "ben does not know the link");
+    mia.disconnects();
+    world.pass(3 * KNOCK_MS);
 
-    // What a server would do that wants her in a call of its own choice.
     ben.lets_in(&mia);
-    world.pass(2 * SOON_MS);
-    assert_eq!(ben.roster().len(), 2, "she is in that call's group");
-    assert_eq!(mia.call_state(), Some(RoomState::Waiting));
-    assert!(mia.core().room_keys().is_none());
-    world.pass(25_000);
+    world.pass(SOON_MS);
 
-    assert!(mia.core().room().is_none());
-    assert!(mia.was_told("has your link"));
-    let has_keys = |notice: &Notice| matches!(notice, Notice::MediaAnswer(_));
-    assert!(!mia.notices().iter().any(has_keys));
+    assert!(ben.was_refused("Wait until they ask again"));
+    assert_eq!(ben.roster(), ["ada", "ben"]);
+}
+
+#[test]
+fn who_was_removed_by_one_is_not_let_in_again_by_another_unasked() {
+    let (world, [ada, ben], room) = two_in_call(513);
+    let link = ada.call_link(&room);
+    let mia = guest_in_call(&world, &ada, &link);
+
+    ben.wishes(Command::RemoveFromCall {
+        account: mia.account(),
+    });
+    world.pass(SOON_MS);
+    mia.visits(&link);
+    world.pass(2 * KNOCK_MS);
+
+    assert_eq!(ada.at_the_door(), ["mia"], "ada is asked again");
+    assert_eq!(ada.roster(), ["ada", "ben"]);
 }
 
 #[test]
@@ -158,7 +191,7 @@ fn a_guest_that_lost_its_keys_is_back_without_being_asked_about() {
 }
 
 #[test]
-fn a_guest_who_was_removed_is_out_and_is_asked_about_no_more() {
+fn a_guest_who_was_removed_is_out_and_whoever_removed_it_is_not_asked_again() {
     let (world, [ada, ben], room) = two_in_call(506);
     let link = ada.call_link(&room);
     let mia = guest_in_call(&world, &ada, &link);
@@ -173,6 +206,7 @@ fn a_guest_who_was_removed_is_out_and_is_asked_about_no_more() {
     world.pass(2 * KNOCK_MS);
 
     assert!(ada.at_the_door().is_empty());
+    assert_eq!(ben.at_the_door(), ["mia"]);
     assert_eq!(ada.roster(), ["ada", "ben"]);
 }
 
@@ -217,13 +251,23 @@ fn a_guest_goes_when_its_hosts_are_gone_without_a_word() {
 }
 
 #[test]
-fn a_conversation_has_one_link_until_that_is_nearly_over() {
+fn everybody_has_one_link_of_their_own_until_that_is_nearly_over() {
     let (world, [ada, ben], room) = two_in_call(509);
 
     let first = ada.call_link(&room);
     assert_eq!(ada.call_link(&room), first);
     world.pass(10_000);
-    assert_eq!(ben.call_link(&room), first, "heard in the call");
+    assert_ne!(ben.call_link(&room), first, "each gives away their own");
+    assert_eq!(ada.call_link(&room), first);
+
+    for person in [&ada, &ben] {
+        person.wishes(Command::LeaveCall);
+    }
+    world.pass(7 * 86_400_000 - 1_800_000);
+    let second = ada.call_link(&room);
+    assert_ne!(second, first);
+    let is_new = ada.new_call_link(&room) != second;
+    assert!(is_new, "another one is wanted");
 }
 
 #[test]

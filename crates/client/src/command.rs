@@ -181,9 +181,10 @@ pub enum Command {
         account: AccountId,
     },
     /// The link by which guests come to the conversation's calls; makes one that lasts a week if
-    /// there is none. Answered by `Notice::CallLink`.
+    /// there is none, or another one is wanted. Answered by `Notice::CallLink`.
     MakeCallLink {
         conversation: GroupId,
+        anew: bool,
     },
     /// With an account: wait to be let into a call of a conversation that one is not in. Answered
     /// by `Notice::RoomChanged`.

@@ -29,7 +29,7 @@ pub mod view;
 
 pub use command::Command;
 pub use content::{Emoji, MessageId};
-pub use core::{CUT_LINK, Core, OpenError};
+pub use core::{CUT_CALL_LINK, CUT_LINK, Core, OpenError};
 pub use notice::Notice;
 pub use port::{
     CallId, Dice, Effect, HttpCall, HttpReply, Input, Moment, Row, Step, Table, Unreachable, Write,

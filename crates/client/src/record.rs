@@ -53,30 +53,33 @@ pub(crate) struct VisitRecord {
     #[n(2)]
     pub conversation: GroupId,
     #[n(3)]
-    pub door: DoorRecord,
+    pub call_link: CallLinkRecord,
 }
 
 impl std::fmt::Debug for VisitRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "VisitRecord({:?})", self.door)
+        write!(f, "VisitRecord({:?})", self.call_link)
     }
 }
 
 /// The link by which guests come to a conversation's calls. Does not print its secret.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-pub(crate) struct DoorRecord {
+pub(crate) struct CallLinkRecord {
     #[n(0)]
     pub invite: InviteId,
     #[cbor(n(1), with = "minicbor::bytes")]
     pub secret: [u8; 16],
     #[n(2)]
     pub expires: Seconds,
+    /// Whoever made it: it leads nowhere once they have left.
+    #[n(3)]
+    pub maker: AccountId,
 }
 
-impl std::fmt::Debug for DoorRecord {
+impl std::fmt::Debug for CallLinkRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DoorRecord({})", self.invite)
+        write!(f, "CallLinkRecord({})", self.invite)
     }
 }
 
@@ -254,7 +257,7 @@ pub(crate) struct ConversationRecord {
     pub doubted: bool,
     /// Guest links of its calls that are known here.
     #[cbor(n(34), default)]
-    pub doors: Vec<DoorRecord>,
+    pub call_links: Vec<CallLinkRecord>,
 }
 
 /// Commits of one account in a row. The server takes back only such as nobody else could follow,

@@ -95,10 +95,11 @@ pub const RELAY_PASS_SECONDS: u64 = 3_600;
 /// People in one call, and their devices: whoever is in its group has a place in its media.
 pub const CALL_PEOPLE_MAX: usize = 25;
 pub const CALL_DEVICES_MAX: usize = 50;
-/// A guest's name, sealed for those who may let it in.
+/// A guest's name and key, sealed for those who may let it in.
 pub const KNOCK_BYTES: usize = 512;
-/// Guest links of a conversation that its members keep.
-pub const CALL_DOORS: usize = 4;
+/// Guest links of a conversation that its members keep, and all of them sealed.
+pub const CALL_LINKS: usize = 8;
+pub const CALL_LINKS_BYTES: usize = 2 * 1024;
 /// How often a guest asks at most, sustained.
 pub const KNOCKS_PER_SECOND: u32 = 1;
 /// How long the account of a guest lasts.

@@ -108,7 +108,7 @@ async fn route(call: &Incoming<'_>, method: Method, parts: &[&str]) -> Reply<Res
         (Post, ["challenges"]) => Response::of(challenge_ask::post(call)),
         (Post, ["sessions"]) => Response::of(session_open::post(call).await),
         (Post, ["tickets"]) => Response::of(ticket_ask::post(call)),
-        (Post, ["relay-passes"]) => Response::of(relay_pass_ask::post(call)),
+        (Post, ["relay-passes"]) => Response::of(relay_pass_ask::post(call).await),
         (Post, ["accounts"]) => Response::of(account_register::post(call).await),
         (Get, ["accounts", id]) => Response::of(account_show::get(call, path_part(id)?).await),
         (Get, ["people"]) => Response::of(people_list::get(call).await),

@@ -30,9 +30,9 @@ pub async fn get(site: web::Data<Site>, id: web::Path<String>) -> HttpResponse {
             let (shell, host) = (Shell::APP, detail.host);
             page(StatusCode::OK, APP_POLICY, &CallPage { shell, host })
         }
-        Err(DirectoryError::InviteOver) => notice::show(StatusCode::GONE, Notice::OVER),
+        Err(DirectoryError::InviteOver) => notice::show(StatusCode::GONE, Notice::CALL_OVER),
         Ok(_) | Err(DirectoryError::NotFound) => {
-            notice::show(StatusCode::NOT_FOUND, Notice::NO_INVITE)
+            notice::show(StatusCode::NOT_FOUND, Notice::NO_CALL)
         }
         Err(_) => notice::show(StatusCode::SERVICE_UNAVAILABLE, Notice::FAULT),
     }

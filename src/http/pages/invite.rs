@@ -70,13 +70,15 @@ pub async fn get(site: web::Data<Site>, id: web::Path<String>) -> HttpResponse {
         None => Err(DirectoryError::NotFound),
     };
     match shown {
-        Ok(detail) => {
+        Ok(detail) if detail.guests_of.is_none() => {
             let invite = InviteView::of(detail);
             let shell = Shell::APP;
             page(StatusCode::OK, APP_POLICY, &InvitePage { shell, invite })
         }
         Err(DirectoryError::InviteOver) => notice::show(StatusCode::GONE, Notice::OVER),
-        Err(DirectoryError::NotFound) => notice::show(StatusCode::NOT_FOUND, Notice::NO_INVITE),
+        Ok(_) | Err(DirectoryError::NotFound) => {
+            notice::show(StatusCode::NOT_FOUND, Notice::NO_INVITE)
+        }
         Err(_) => notice::show(StatusCode::SERVICE_UNAVAILABLE, Notice::FAULT),
     }
 }

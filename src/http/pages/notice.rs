@@ -31,6 +31,15 @@ impl Notice {
         text: "The link may have been cut off when it was copied. Open the whole link, or ask \
                for a new one.",
     };
+    pub const CALL_OVER: Self = Self {
+        title: "This link to a call is over",
+        text: "It was withdrawn or has expired. Ask whoever sent it for a new one.",
+    };
+    pub const NO_CALL: Self = Self {
+        title: "There is no such call",
+        text: "The link may have been cut off when it was copied. Open the whole link, or ask \
+               for a new one.",
+    };
     pub const NOT_FOUND: Self = Self {
         title: "There is nothing here",
         text: "The address may be mistyped.",
@@ -57,6 +66,8 @@ impl crate::http::pages::Samples for NoticePage {
         let notices = [
             Notice::OVER,
             Notice::NO_INVITE,
+            Notice::CALL_OVER,
+            Notice::NO_CALL,
             Notice::NOT_FOUND,
             Notice::FAULT,
         ];

@@ -85,10 +85,10 @@ impl Groups {
         Err(StoreError::Contended.into())
     }
 
-    /// Ends a call, for the last device in it.
+    /// Ends a call, for the last device of its conversation.
     ///
     /// # Errors
-    /// `NotFound` for devices outside the call; refuses while others are in it.
+    /// `NotFound` for devices outside the call; refuses while others of the conversation are in it.
     pub async fn end_call(
         &self,
         from: &Caller,
@@ -116,14 +116,14 @@ impl Groups {
         Ok(Outcome::new(Done {}, self.dissolve(call).await?))
     }
 
-    /// Ends the calls that nobody follows any more. Call it about once a second.
+    /// Ends the calls that nobody but guests follows any more. Call it about once a second.
     pub async fn end_idle_calls(
         &self,
-        is_followed: impl Fn(&GroupId) -> bool,
+        has_hosts: impl Fn(&GroupId) -> bool,
         now: Seconds,
     ) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
-        for call in self.idle_calls(is_followed, now) {
+        for call in self.idle_calls(has_hosts, now) {
             match self.dissolve(&call).await {
                 Ok(told) => deliveries.extend(told),
                 Err(error) => log::note("a call could not be ended and is looked at again", &error),
@@ -147,6 +147,24 @@ impl Groups {
         let state = self.loaded(&cell, &mut place, conversation).await?;
         let leads_on = state.has_account(inviter) && !state.row.closed;
         Ok(leads_on.then_some(CallNow { on: state.call }))
+    }
+
+    /// Refuses unless the device is in the call that the conversation has.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn check_in_call(
+        &self,
+        from: &Caller,
+        conversation: &GroupId,
+    ) -> Result<(), GroupError> {
+        let call = {
+            let cell = self.cell(conversation);
+            let mut place = cell.state.lock().await;
+            self.loaded(&cell, &mut place, conversation).await?.call
+        };
+        self.check_member(from, &call.ok_or(GroupError::NotFound)?)
+            .await
     }
 
     /// The place of a device in a call, for whoever forwards the call's media.
@@ -187,10 +205,10 @@ impl Groups {
         }
     }
 
-    fn idle_calls(&self, is_followed: impl Fn(&GroupId) -> bool, now: Seconds) -> Vec<GroupId> {
+    fn idle_calls(&self, has_hosts: impl Fn(&GroupId) -> bool, now: Seconds) -> Vec<GroupId> {
         let mut idle = Vec::new();
         for (call, watched) in self.shared.calls().iter_mut() {
-            let seen = watched.seen.filter(|_| !is_followed(call)).unwrap_or(now);
+            let seen = watched.seen.filter(|_| !has_hosts(call)).unwrap_or(now);
             watched.seen = Some(seen);
             if seen.plus(IDLE_SECONDS) <= now {
                 idle.push(*call);

@@ -5,7 +5,7 @@ use crate::service::directory::Caller;
 use crate::service::group::state::State;
 use crate::service::record::{MemberRow, OutboxRow};
 use roost_mls::{JudgedCommit, LeafSummary};
-use roost_wire::{AccountId, DeviceId, Epoch, GroupId, Seconds, Seq};
+use roost_wire::{AccountId, DeviceId, DisplayName, Epoch, GroupId, Seconds, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of members before and after.
@@ -16,7 +16,7 @@ pub struct Change {
     pub gone: Vec<DeviceId>,
     pub joined: BTreeSet<AccountId>,
     pub left: BTreeSet<AccountId>,
-    /// Accounts that stay, other than the committer's.
+    /// Accounts that stay, other than the committer's and guests'.
     pub others: u32,
 }
 
@@ -75,7 +75,10 @@ impl Change {
             })
             .map(|(device, _)| *device)
             .collect();
-        let others = before.intersection(&after).filter(|one| **one != committer);
+        let guests = state.present().filter(|(_, row)| row.is_guest);
+        let guests: BTreeSet<AccountId> = guests.map(|(_, row)| row.account).collect();
+        let has_say = |one: &&AccountId| **one != committer && !guests.contains(*one);
+        let others = before.intersection(&after).filter(has_say);
         Self {
             before: rows
                 .keys()
@@ -156,5 +159,6 @@ fn entered(leaf: &LeafSummary, epoch: Epoch, seq: Seq) -> MemberRow {
         left: None,
         suspended: false,
         leaving: None,
+        is_guest: leaf.name == DisplayName::of_guests(),
     }
 }

@@ -145,6 +145,7 @@ fn batch(from: &Caller, info: &GroupInfoBytes, row: &GroupRow, leaf: &LeafSummar
         left: None,
         suspended: false,
         leaving: None,
+        is_guest: false,
     };
     let batch = Batch::new()
         .absent(of_group::META)

@@ -169,6 +169,7 @@ mod tests {
             left: None,
             suspended: false,
             leaving: None,
+            is_guest: false,
         };
         (caller(n).device, row)
     }

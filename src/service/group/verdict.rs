@@ -71,7 +71,9 @@ impl Groups {
             Verdict::Refused => taken(Remedy::Rejoin),
             Verdict::Merged => taken(Remedy::GoOn),
         };
-        if joined >= asked.seq || !state.row.undos.contains(&asked.seq) {
+        // Guests have no say in who is in a call.
+        let has_say = from.guest_of.is_none() && joined < asked.seq;
+        if !has_say || !state.row.undos.contains(&asked.seq) {
             return Ok(Outcome::quiet(settled));
         }
         self.check_entry(state, asked).await?;

@@ -31,13 +31,13 @@ impl Person {
             .await
     }
 
-    /// Lets the guest in who asked first.
+    /// Lets the guest of this name in.
     ///
     /// # Errors
-    /// If nobody asks.
+    /// If nobody of that name asks.
     pub async fn lets_in(&self, name: &str) -> Result<()> {
         self.presses(&format!(
-            "[data-action='room-admit'][aria-label='Let {name} in']"
+            "[data-action='room-admit'][aria-label='Let in {name}']"
         ))
         .await
     }

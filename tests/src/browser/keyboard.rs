@@ -41,14 +41,13 @@ impl Person {
     /// Types where the focus is.
     ///
     /// # Errors
-    /// If nothing has it.
+    /// If the driver does not answer.
     pub async fn types_keys(&self, keys: impl Into<TypingData>) -> Result<()> {
         let element = self.driver().active_element().await?;
         Ok(element.send_keys(keys).await?)
     }
 
-    /// Whether a screen reader has a name for everything that can be used, and the focus is
-    /// somewhere.
+    /// Whether a screen reader has a name for everything that can be used.
     ///
     /// # Errors
     /// Names what has none.

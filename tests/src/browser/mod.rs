@@ -1,8 +1,8 @@
 //! Real browsers and the people in front of them.
 //!
 //! Owns [`station`] (Chromium's driver with a home of its own, which trusts one server's
-//! authority), [`person`] (one browser profile: what somebody does and sees), [`call`] (what they do
-//! and hear in a call), [`media`] (what their fake devices deliver) and [`house`] (people in a group,
+//! authority), [`person`] (one browser profile: what somebody does and sees), [`call`], `room`, `guest` and
+//! `keyboard` (what they do and find in calls), [`media`] (what their fake devices deliver) and [`house`] (people in a group,
 //! ready for a call). Acts through the keyboard and the mouse only; scripts are used to look, never
 //! to act.
 

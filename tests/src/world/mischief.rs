@@ -18,6 +18,8 @@ pub struct Mischief {
     pub commits: u32,
     /// Spoil the next so many messages.
     pub messages: u32,
+    /// The server keeps droppable signals from this client.
+    pub deaf: bool,
     honest: BTreeSet<EntryHash>,
     /// From what was meant to what was sent.
     spoiled: BTreeMap<EntryHash, Vec<u8>>,
@@ -71,6 +73,11 @@ impl Mischief {
     /// What the client sees: its own entries as it meant them.
     #[must_use]
     pub fn colour(&self, input: Input) -> Input {
+        if let (true, Input::Frame(frame)) = (self.deaf, &input)
+            && let Ok(ServerFrame::Ephemeral { .. }) = ServerFrame::parse(frame)
+        {
+            return Input::Tick;
+        }
         if self.meant.is_empty() {
             return input;
         }

@@ -158,6 +158,11 @@ impl Person {
         self.wishes(Command::RevokeDevice(other.device()));
     }
 
+    /// From now on the server keeps droppable signals from the device.
+    pub fn hears_no_signals(&self) {
+        self.world.stage().mischief[self.index].deaf = true;
+    }
+
     /// The link by which guests come to a conversation's calls. Takes a second, since a world with
     /// a call in it never settles.
     ///
@@ -165,9 +170,23 @@ impl Person {
     /// If none comes.
     #[must_use]
     pub fn call_link(&self, room: &GroupId) -> String {
+        self.makes_call_link(room, false)
+    }
+
+    /// Another one, whatever there is.
+    ///
+    /// # Panics
+    /// If none comes.
+    #[must_use]
+    pub fn new_call_link(&self, room: &GroupId) -> String {
+        self.makes_call_link(room, true)
+    }
+
+    fn makes_call_link(&self, room: &GroupId, anew: bool) -> String {
         let before = self.notices().len();
         self.wishes(Command::MakeCallLink {
             conversation: *room,
+            anew,
         });
         self.world.pass(1_000);
         let link = |notice: &Notice| match notice {

@@ -2,6 +2,7 @@
 
 use crate::kit::*;
 use ed25519_dalek::SigningKey;
+use roost::Settings;
 use roost_mls::credential::Account;
 use roost_mls::{Claims, InviteSecret, account_key_hash};
 use roost_wire::api::*;
@@ -13,8 +14,7 @@ const LINK: u8 = 50;
 
 #[test]
 fn a_guest_bears_no_name_and_is_not_among_the_people() {
-    let (home, ada, ada_in) = home_with_link();
-    let conversation = ada_in.id;
+    let (home, ada, _) = home_with_link();
     let named = Guest::new(&home, 8);
 
     let refused = named.register(&home, &link()).unwrap_err();
@@ -24,8 +24,6 @@ fn a_guest_bears_no_name_and_is_not_among_the_people() {
     guest(&home, 10);
     let people = ada.call(&home, &ListPeople { after: None }).unwrap();
     assert_eq!(people.people.as_slice().len(), 1, "ada alone");
-    let page = ada.log(&home, conversation, 0).unwrap();
-    assert!(page.entries.as_slice().is_empty());
 }
 
 #[test]
@@ -203,6 +201,60 @@ fn a_guest_in_a_call_changes_nothing_and_is_in_nothing_else() {
 }
 
 #[test]
+fn the_verdict_of_a_guest_takes_nothing_back() {
+    let (home, ada, ada_in) = home_with_link();
+    let (mut mia, mut eve) = (guest(&home, 9), guest(&home, 10));
+    mia.settle_in(&home);
+    eve.settle_in(&home);
+    let (mut call_in, opening) = ada.opening_call(&home, 13, ada_in.id);
+    ada.call(&home, &opening).unwrap();
+    call_in.adds(&home, &ada, &[&mia]);
+    mia.join(&home);
+    let asked = call_in.adding(&home, &ada, &[&eve]);
+    let seq = ada.call(&home, &asked).unwrap().seq;
+
+    let verdict = ReportVerdict {
+        group: call_in.id,
+        seq,
+        hash: EntryHash::of(asked.commit.as_bytes()),
+        verdict: Verdict::Refused,
+    };
+    mia.call(&home, &verdict).unwrap();
+
+    eve.join(&home);
+    let group = call_in.id;
+    assert!(ada.call(&home, &EndCall { group }).is_ok());
+}
+
+#[test]
+fn nobody_else_is_called_as_guests_are() {
+    let home = Home::new();
+    let impostor = named_guest(&home, 9);
+    let refused = impostor.register(&home, &home.invite(1));
+
+    assert_eq!(refusal(refused), ErrorCode::Taken);
+}
+
+#[test]
+fn a_guest_relays_nothing_before_it_is_in_a_call() {
+    let home = Home::with(Settings {
+        relay_urls: vec!["turn:roost.test:3478?transport=udp".to_owned()],
+        ..free_settings()
+    });
+    let ada = home.person(1);
+    let ada_in = ada.found(&home, 30);
+    ada.call(&home, &link_for(&home, ada_in.id, LINK)).unwrap();
+    let mut mia = guest(&home, 9);
+    mia.settle_in(&home);
+    let (mut call_in, opening) = ada.opening_call(&home, 13, ada_in.id);
+    ada.call(&home, &opening).unwrap();
+
+    assert_not_found(mia.call(&home, &AskRelayPass {}));
+    call_in.adds(&home, &ada, &[&mia]);
+    assert!(mia.call(&home, &AskRelayPass {}).is_ok());
+}
+
+#[test]
 fn whoever_is_let_into_a_call_from_outside_its_conversation_changes_nothing_either() {
     let (home, ada, ada_in) = home_with_link();
     let ben = home.person(2);
@@ -320,6 +372,14 @@ fn guest(home: &Home, number: u8) -> Guest {
 
 /// Somebody who came by a link, and is signed in.
 fn guest_by(home: &Home, number: u8, by: u8) -> Guest {
+    let mut guest = named_guest(home, number);
+    guest.register(home, &link_number(by)).unwrap();
+    guest.sign_in(home).unwrap();
+    guest
+}
+
+/// Somebody whose credential bears the name of all guests.
+fn named_guest(home: &Home, number: u8) -> Guest {
     let account_key = SigningKey::from_bytes(&[number; 32]);
     let next_key = SigningKey::from_bytes(&[number.wrapping_add(100); 32]);
     let account = Account {
@@ -330,10 +390,7 @@ fn guest_by(home: &Home, number: u8, by: u8) -> Guest {
         next_key_hash: account_key_hash(&public(&next_key)),
     };
     let claims = Claims::new(account, DeviceId::new([number; 16]), home.time);
-    let mut guest = Guest::from_claims(claims, account_key, next_key, home.time);
-    guest.register(home, &link_number(by)).unwrap();
-    guest.sign_in(home).unwrap();
-    guest
+    Guest::from_claims(claims, account_key, next_key, home.time)
 }
 
 fn knock() -> Knock {

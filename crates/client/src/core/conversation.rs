@@ -106,7 +106,7 @@ impl Conversation {
             began: Seq::NONE,
             run: None,
             doubted: false,
-            doors: Vec::new(),
+            call_links: Vec::new(),
         })
     }
 

@@ -4,7 +4,7 @@ use super::Core;
 use super::net::{Call, Wanted};
 use super::turn::Turn;
 use crate::notice::Notice;
-use crate::record::DoorRecord;
+use crate::record::CallLinkRecord;
 use minicbor::{Decode, Encode};
 use roost_mls::join_proof::GrantClaims;
 use roost_mls::{InviteSecret, JoinGrant};
@@ -73,17 +73,26 @@ impl Core {
         self.ask_for_invite(group, None, uses, days, turn);
     }
 
-    /// The conversation's guest link, if one that lasts a while is known; else a new one.
-    pub(super) fn make_call_link(&mut self, conversation: GroupId, turn: &mut Turn<'_>) {
+    /// The conversation's guest link, if one that lasts a while is known and no other is wanted; else
+    /// a new one.
+    pub(super) fn make_call_link(
+        &mut self,
+        conversation: GroupId,
+        anew: bool,
+        turn: &mut Turn<'_>,
+    ) {
         let found = self.conversations.get(&conversation);
         if !found.is_some_and(super::Conversation::is_usable) {
             turn.refuse("This conversation is not ready for calls.");
             return;
         }
         let soon = self.net.server_time(turn.now).plus(CALL_LINK_LEFT_SECONDS);
-        let doors = self.doors(&conversation);
-        if let Some(door) = doors.into_iter().rev().find(|door| door.expires > soon) {
-            return self.tell_call_link(conversation, &door, turn);
+        // Others' links are theirs to give away, and only they know how they were given.
+        let is_fit =
+            |link: &CallLinkRecord| !anew && link.expires > soon && self.is_me(&link.maker);
+        let links = self.call_links(&conversation);
+        if let Some(link) = links.into_iter().rev().find(is_fit) {
+            return self.tell_call_link(conversation, &link, turn);
         }
         let is_asked = |pending: &PendingInvite| pending.guests_of == Some(conversation);
         if !self.invites.iter().any(is_asked) {
@@ -117,19 +126,19 @@ impl Core {
         }
     }
 
-    fn tell_call_link(&self, conversation: GroupId, door: &DoorRecord, turn: &mut Turn<'_>) {
+    fn tell_call_link(&self, conversation: GroupId, record: &CallLinkRecord, turn: &mut Turn<'_>) {
         let Some(me) = &self.me else {
             return;
         };
         let link = CallLink {
             origin: me.origin.clone(),
-            invite: door.invite,
-            secret: door.secret,
+            invite: record.invite,
+            secret: record.secret,
         };
         turn.notify(Notice::CallLink {
             conversation,
             link: link.to_string(),
-            expires: door.expires,
+            expires: record.expires,
         });
     }
 
@@ -144,14 +153,18 @@ impl Core {
     pub(super) fn on_invite_created(&mut self, pending: &PendingInvite, turn: &mut Turn<'_>) {
         self.drop_invite(pending);
         if let Some(conversation) = pending.guests_of {
-            let door = DoorRecord {
+            let Some(maker) = self.me.as_ref().map(|me| me.account) else {
+                return;
+            };
+            let link = CallLinkRecord {
                 invite: pending.invite,
                 secret: pending.secret,
                 expires: pending.expires,
+                maker,
             };
-            self.keep_door(&conversation, door.clone());
+            self.keep_call_link(&conversation, link.clone(), turn);
             self.hasten_announcement();
-            return self.tell_call_link(conversation, &door, turn);
+            return self.tell_call_link(conversation, &link, turn);
         }
         let Some(me) = &self.me else {
             return;

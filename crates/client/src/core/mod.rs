@@ -38,7 +38,7 @@ mod turn;
 mod wish;
 
 pub use open::OpenError;
-pub use setup::CUT_LINK;
+pub use setup::{CUT_CALL_LINK, CUT_LINK};
 
 use crate::call::{Calls, Marker};
 use crate::group::Mls;

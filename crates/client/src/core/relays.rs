@@ -72,7 +72,9 @@ impl Core {
     fn is_in_call(&self) -> bool {
         let call = self.current_call();
         let is_on = call.is_some_and(|call| !matches!(call.stage, CallStage::Ended { .. }));
-        is_on || self.room.is_some()
+        // A guest gets a pass once it is in.
+        let room = self.room.as_ref();
+        is_on || room.is_some_and(super::room::Room::may_relay)
     }
 
     fn is_ending(&self, pass: &RelayPass, turn: &Turn<'_>) -> bool {

@@ -10,7 +10,7 @@ use super::turn::Turn;
 use crate::identity::{Home, Identity};
 use crate::notice::Notice;
 use crate::record::{
-    DoorRecord, Invitation, JoiningRecord, Kind, RedeemingRecord, Stage, VisitRecord,
+    CallLinkRecord, Invitation, JoiningRecord, Kind, RedeemingRecord, Stage, VisitRecord,
 };
 use roost_mls::InviteSecret;
 use roost_mls::policy::server_id;
@@ -27,12 +27,14 @@ pub const CUT_LINK: &str =
     "This is not a whole invite link. Copy all of it, also what comes after the #.";
 const OWN_LINK: &str = "This link is your own. Give it to somebody who is not here yet.";
 const OTHER_SERVER: &str = "This link is for another server.";
-const CUT_CALL_LINK: &str =
+/// What to say of a call's link that is none.
+pub const CUT_CALL_LINK: &str =
     "This is not the whole link of a call. Copy all of it, also what comes after the #.";
 const NOT_A_GUEST: &str =
     "You have an account here. Open the link in a private window to come as a guest.";
 const NO_CALL_LINK: &str = "This link is not for guests of a call.";
-const ONLY_FOR_GUESTS: &str = "This link is for guests of a call. Open it in a browser.";
+const ONLY_FOR_GUESTS: &str =
+    "This link is for guests of a call, not for members. Ask for an invite link instead.";
 
 /// The link that somebody comes by.
 enum Way {
@@ -129,7 +131,7 @@ impl Core {
         };
         visit.name = name;
         self.store_session();
-        self.wait_at_door(turn);
+        self.wait_in_lobby(turn);
     }
 
     fn come_by(&mut self, link: String, name: DisplayName) {
@@ -261,7 +263,7 @@ impl Core {
             Way::Invitation(link) => link,
             Way::Call(_) => {
                 turn.notify(Notice::Joined);
-                return self.wait_at_door(turn);
+                return self.wait_in_lobby(turn);
             }
         };
         if let Some(claims) = claims {
@@ -462,10 +464,11 @@ fn visit(link: &CallLink, name: DisplayName, shown: &InviteDetail) -> Option<Vis
         link: link.to_string(),
         name,
         conversation: shown.guests_of?,
-        door: DoorRecord {
+        call_link: CallLinkRecord {
             invite: link.invite,
             secret: link.secret,
             expires: shown.expires,
+            maker: shown.inviter.as_ref()?.account,
         },
     })
 }

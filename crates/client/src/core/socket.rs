@@ -6,7 +6,7 @@ use super::turn::Turn;
 use crate::notice::Notice;
 use crate::port::{Effect, Moment};
 use crate::repair::Trouble;
-use crate::room::door::Stranger;
+use crate::room::knock::Stranger;
 use roost_wire::api::{Acknowledge, AskTicket, SocketTicket};
 use roost_wire::frame::{ClientFrame, Cursor, Outcome, ServerFrame};
 use roost_wire::{GroupId, InboxSeq, List, Seq, limit};

@@ -82,7 +82,9 @@ impl Core {
             Command::RemoveFromCall { account } => self.remove_from_call(account, turn),
             Command::AdmitGuest { account } => self.admit_guest(account, turn),
             Command::TurnAway { account } => self.turn_away(account, turn),
-            Command::MakeCallLink { conversation } => self.make_call_link(conversation, turn),
+            Command::MakeCallLink { conversation, anew } => {
+                self.make_call_link(conversation, anew, turn);
+            }
             Command::WaitForCall { conversation, call } => {
                 self.wait_for_call(conversation, Some(call), turn);
             }

@@ -3,8 +3,8 @@
 //! Owns what is derived from a call group's secrets. Who is in a call, and how one gets in and out,
 //! is the core's.
 
-pub(crate) mod door;
 mod keys;
+pub(crate) mod knock;
 pub(crate) mod signal;
 
 pub(crate) use keys::frame_keys;

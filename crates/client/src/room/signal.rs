@@ -7,12 +7,13 @@
 use crate::group::EpochSecret;
 use crate::identity::KeySeed;
 use crate::port::Dice;
-use crate::record::DoorRecord;
-use crate::room::door::Vouch;
+use crate::room::knock::Vouch;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use minicbor::{Decode, Encode};
-use roost_wire::{DisplayName, GroupId, List, Malformed, SignatureBytes, SignatureKey, api, limit};
+use roost_wire::{
+    Blob, DisplayName, GroupId, List, Malformed, SignatureBytes, SignatureKey, api, limit,
+};
 
 const LABEL: &str = "roost room signal v1";
 const WHAT: &str = "room signal";
@@ -42,13 +43,14 @@ pub(crate) struct Announcement {
 pub(crate) struct GuestWords {
     /// Of a host, one for each link that it knows.
     #[cbor(n(0), default)]
-    pub vouches: List<Vouch, { limit::CALL_DOORS }>,
+    pub vouches: List<Vouch, { limit::CALL_LINKS }>,
     /// Of a guest.
     #[n(1)]
     pub name: Option<DisplayName>,
-    /// Of a host: so that everybody in the call can let guests in, whoever made the link.
-    #[cbor(n(2), default)]
-    pub doors: List<DoorRecord, { limit::CALL_DOORS }>,
+    /// Of a host: the links, sealed for those of the conversation, so that everybody in the call can
+    /// let guests in, whoever made the link.
+    #[n(2)]
+    pub links: Option<Blob<{ limit::CALL_LINKS_BYTES }>>,
 }
 
 #[derive(Encode, Decode)]

@@ -128,6 +128,9 @@ impl App {
                 state.shown.act(Act::Visit(link.trim().to_owned()));
             }
             Ok(_) => OTHER_SERVER.clone_into(&mut state.status),
+            Err(_) if is_call_link(link, origin(link.trim())) => {
+                state.shown.act(Act::Visit(link.trim().to_owned()));
+            }
             Err(_) => {
                 CUT_LINK.clone_into(&mut state.status);
             }
@@ -281,11 +284,14 @@ impl App {
         let Some(panel) = &mut state.panel else {
             return;
         };
-        panel.invite = InviteState::Making;
+        let had = std::mem::replace(&mut panel.invite, InviteState::Making);
         if panel.name == PanelName::CallLink {
-            if let Some(conversation) = state.call_place() {
-                self.command(tab, Command::MakeCallLink { conversation }, turn);
-            }
+            let anew = matches!(had, InviteState::Ready(_));
+            let Some(conversation) = state.call_place() else {
+                state.invite_failed("You are in no call.");
+                return;
+            };
+            self.command(tab, Command::MakeCallLink { conversation, anew }, turn);
             return;
         }
         let group = state.group.filter(|_| panel.name == PanelName::InviteGroup);
@@ -403,6 +409,11 @@ impl App {
             })
             .max()
     }
+}
+
+/// Whether it leads to a call on this server.
+fn is_call_link(link: &str, origin: &str) -> bool {
+    roost_wire::link::CallLink::parse(link).is_ok_and(|link| link.origin == origin)
 }
 
 const OTHER_SERVER: &str = "This link is for another server. Open it in the address bar.";

@@ -123,6 +123,7 @@ impl App {
             return false;
         };
         let view = self.core.room();
+        // A guest gets its account first; its microphone is on already.
         if view.is_none() && held.conversation.is_none() && self.core.is_joining() {
             tab.room = Some(held);
             return false;

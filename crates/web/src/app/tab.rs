@@ -150,7 +150,19 @@ impl Tab {
             PanelName::Invite => Some(Leads::Server),
             PanelName::InviteGroup => self.group.map(Leads::Group),
             PanelName::CallLink => self.call_place().map(Leads::Calls),
-            _ => None,
+            PanelName::Menu
+            | PanelName::About
+            | PanelName::New
+            | PanelName::Details
+            | PanelName::Add
+            | PanelName::Rename
+            | PanelName::React(_)
+            | PanelName::Emoji
+            | PanelName::ConfirmRemove(_)
+            | PanelName::ConfirmLeave
+            | PanelName::ConfirmHush(_)
+            | PanelName::Devices
+            | PanelName::Doctor => None,
         }
     }
 

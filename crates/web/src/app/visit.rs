@@ -6,7 +6,7 @@ use super::tab::{Place, Tab};
 use super::{App, Turn};
 use crate::patch::Act;
 use crate::view::{GuestScreen, VisitForm, html};
-use roost_client::{Command, Moment};
+use roost_client::{CUT_CALL_LINK, Command, Moment};
 use roost_wire::link::CallLink;
 
 const IN_GUEST: [&str; 6] = [
@@ -17,7 +17,8 @@ const IN_GUEST: [&str; 6] = [
     "panel-body",
     "panel-status",
 ];
-const CUT: &str = "This is not the whole link of a call. Ask for it again, and copy all of it.";
+
+const ELSEWHERE: &str = "You are in this call in another tab already. Close that one first.";
 
 impl App {
     pub(super) fn visit(&mut self, tab: &str, name: String, turn: &mut Turn<'_>) {
@@ -25,10 +26,14 @@ impl App {
         let Some(Place::Visit { link }) = place else {
             return;
         };
+        // Two pages would seal different frames with the same key and number.
+        if self.tabs.values().any(|tab| tab.room.is_some()) {
+            return self.complain(Some(tab), ELSEWHERE);
+        }
         if !self.command(tab, Command::VisitCall { link, name }, turn) {
             return;
         }
-        if let Some(tab) = self.tabs.get_mut(tab).filter(|tab| tab.room.is_none()) {
+        if let Some(tab) = self.tabs.get_mut(tab) {
             tab.hold_room(None, false);
         }
     }
@@ -36,15 +41,15 @@ impl App {
     pub(super) fn draw_visit(&self, tab: &mut Tab, link: &str, now: Moment) {
         let is_whole = CallLink::parse(link).is_ok();
         if !is_whole {
-            CUT.clone_into(&mut tab.status);
+            CUT_CALL_LINK.clone_into(&mut tab.status);
         }
         tab.shown.fragment("app", html(&GuestScreen), &IN_GUEST);
-        let is_waiting = tab.room.is_some();
         let is_in = self.draw_room(tab, now);
         let form = VisitForm {
             host: tab.host().to_owned(),
             name: self.core.guest_name().map(ToString::to_string),
-            is_waiting,
+            // A call that is over has been let go of by now.
+            is_waiting: tab.room.is_some(),
             is_whole,
         };
         let form = if is_in { String::new() } else { html(&form) };

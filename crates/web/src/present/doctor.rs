@@ -69,6 +69,7 @@ pub fn doctor(findings: &Findings) -> DoctorPanel {
     });
     let lines: Vec<Finding> = lines.collect();
     DoctorPanel {
+        echo: findings.works("echo"),
         title: "Check calls",
         done: findings.is_done(),
         verdict: verdict(findings, &lines).to_owned(),

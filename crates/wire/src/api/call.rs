@@ -54,7 +54,8 @@ impl Call for OpenCall {
     }
 }
 
-/// `POST /v1/groups/{group}/end`: the last device in a call ends it. Its group is deleted.
+/// `POST /v1/groups/{group}/end`: the last device of its conversation ends a call, also for
+/// guests that are in it. Its group is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct EndCall {

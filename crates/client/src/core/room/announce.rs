@@ -6,7 +6,7 @@ use crate::core::socket::send;
 use crate::core::turn::Turn;
 use crate::notice::Notice;
 use crate::port::Moment;
-use crate::room::signal::{self, Announcement, Opened};
+use crate::room::signal::{self, Announcement, GuestWords, Opened};
 use roost_wire::frame::ClientFrame;
 use roost_wire::{Blob, GroupId, SignatureKey};
 
@@ -19,7 +19,9 @@ const BEAT_AGAIN_MS: u64 = 1_000;
 impl Core {
     pub(super) fn pump_announcement(&mut self, turn: &mut Turn<'_>) {
         let is_live = self.net.socket.is_live();
-        let guests = self.words_for_guests();
+        let guests = self
+            .own_guest_words()
+            .or_else(|| self.words_for_guests(turn));
         let (Some(me), Some(room)) = (&self.me, self.room.as_mut()) else {
             return;
         };
@@ -109,7 +111,7 @@ impl Core {
             return;
         }
         let guests = opened.announcement.guests.unwrap_or_default();
-        let is_guests = seat.is_guest;
+        let sender_is_guest = seat.is_guest;
         seat.heard = now;
         let before = seat.announced.replace(Announced {
             session,
@@ -117,23 +119,38 @@ impl Core {
             flags,
         });
         let renamed = seat.is_nameless() && seat.called != guests.name;
-        seat.called = guests.name;
+        seat.called.clone_from(&guests.name);
         if before.map(|announced| announced.session) != Some(session) {
             turn.notify(Notice::RoomKeys);
         }
         if before.map(|announced| announced.flags) != Some(flags) || renamed {
             turn.notify(Notice::RoomChanged);
         }
+        let is_first = before.is_none();
+        self.heed_guest_words(sender_is_guest, is_first, guests, turn);
+    }
+
+    /// Hosts vouch for the call and tell of links; guests wait for that.
+    fn heed_guest_words(
+        &mut self,
+        sender_is_guest: bool,
+        is_first: bool,
+        words: GuestWords,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(room) = self.room.as_mut() else {
+            return;
+        };
         if room.is_guest {
-            self.on_vouches(guests.vouches.as_slice(), turn);
-        } else if is_guests {
-            // It waits for somebody to show that it is in the right call.
-            if before.is_none() {
-                room.beat_at = Moment::default();
-            }
-        } else {
+            self.on_vouches(words.vouches.as_slice(), turn);
+        } else if !sender_is_guest {
             let conversation = room.conversation;
-            self.learn_doors(&conversation, guests.doors.into_vec());
+            if let Some(sealed) = words.links {
+                self.learn_call_links(&conversation, sealed.as_bytes(), turn);
+            }
+        } else if is_first {
+            // It waits for somebody to show that it is in the right call.
+            room.beat_at = Moment::default();
         }
     }
 }

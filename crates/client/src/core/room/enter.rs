@@ -285,6 +285,7 @@ impl Room {
         self.flags = earlier.flags;
         self.counter = earlier.counter;
         self.banished = earlier.banished;
+        self.lobby = earlier.lobby;
         self.tries = earlier.tries.saturating_add(1);
     }
 }

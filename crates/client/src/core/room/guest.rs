@@ -11,7 +11,8 @@ use crate::core::turn::Turn;
 use crate::group::Mls;
 use crate::notice::Notice;
 use crate::port::Moment;
-use crate::room::door::{Stranger, Visitor, Vouch};
+use crate::room::knock::{Stranger, Visitor, Vouch};
+use crate::room::signal::GuestWords;
 use roost_wire::api::{FetchTree, Knock, Knocked, Tree};
 use roost_wire::{ApiError, Blob, DisplayName, Epoch, ErrorCode, GroupId, Seq};
 
@@ -61,8 +62,8 @@ impl Core {
         turn.notify(Notice::RoomChanged);
     }
 
-    /// Waits at the door of the link that this device came by.
-    pub(in crate::core) fn wait_at_door(&mut self, turn: &mut Turn<'_>) {
+    /// Waits in the lobby of the link that this device came by.
+    pub(in crate::core) fn wait_in_lobby(&mut self, turn: &mut Turn<'_>) {
         let Some(visit) = &self.session.visit else {
             return;
         };
@@ -128,15 +129,16 @@ impl Core {
             return;
         }
         let stranger = Stranger {
-            link: visit.door.invite,
+            link: visit.call_link.invite,
             account: me.account,
             device: me.device,
         };
         let visitor = Visitor {
             name: visit.name.clone(),
             device_key: me.device_key(),
+            at: self.net.server_time(turn.now),
         };
-        let sealed = visit.door.seal_knock(&stranger, &visitor, turn.dice);
+        let sealed = visit.call_link.seal_knock(&stranger, &visitor, turn.dice);
         if let Some(visit) = &mut room.visit {
             visit.knock_at = turn.now.plus_millis(KNOCK_MS);
         }
@@ -164,7 +166,7 @@ impl Core {
 
     pub(super) fn on_knock_refused(&mut self, error: &ApiError, turn: &mut Turn<'_>) {
         if error.code != ErrorCode::TooMany {
-            self.end_room(Some(&error.message.clone()), turn);
+            self.end_room(Some(&error.message), turn);
         }
     }
 
@@ -201,7 +203,7 @@ impl Core {
 
     /// Somebody in the call may have shown that they have the link.
     pub(super) fn on_vouches(&mut self, vouches: &[Vouch], turn: &mut Turn<'_>) {
-        let Some(door) = self.session.visit.as_ref().map(|visit| &visit.door) else {
+        let Some(link) = self.session.visit.as_ref().map(|visit| &visit.call_link) else {
             return;
         };
         let Some(room) = self.room.as_mut().filter(|room| room.is_doubted()) else {
@@ -211,15 +213,28 @@ impl Core {
             return;
         };
         let expected = room.secrets.iter();
-        let mut expected = expected.map(|secrets| door.vouch(&call, &secrets.signals));
+        let mut expected = expected.map(|secrets| link.vouch(&call, &secrets.signals));
         if expected.any(|expected| vouches.contains(&expected)) {
             if let Some(visit) = &mut room.visit {
                 visit.doubted_until = None;
             }
+            room.beat_at = Moment::default();
             turn.notify(Notice::RoomChanged);
             turn.notify(Notice::RoomKeys);
             turn.notify(Notice::MediaLost);
         }
+    }
+
+    /// What a guest calls itself.
+    pub(super) fn own_guest_words(&self) -> Option<GuestWords> {
+        let visit = self.session.visit.as_ref()?;
+        // Nobody hears the name before they have shown that they may.
+        let room = self.room.as_ref();
+        room.filter(|room| room.is_guest && !room.is_doubted())?;
+        Some(GuestWords {
+            name: Some(visit.name.clone()),
+            ..GuestWords::default()
+        })
     }
 
     /// A guest goes when nobody shows that this is its call, and when its hosts are gone.
@@ -244,6 +259,11 @@ impl Room {
     pub(super) fn is_doubted(&self) -> bool {
         self.visit
             .is_some_and(|visit| visit.doubted_until.is_some())
+    }
+
+    /// Whether the server gives this device a pass to its relay, or may.
+    pub(in crate::core) fn may_relay(&self) -> bool {
+        !self.is_guest || (self.phase == Phase::Live && !self.is_doubted())
     }
 
     pub(super) fn visit_wakes(&self) -> impl Iterator<Item = Moment> {

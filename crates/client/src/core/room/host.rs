@@ -12,64 +12,85 @@ use crate::core::turn::Turn;
 use crate::group::Addition;
 use crate::notice::Notice;
 use crate::port::Moment;
-use crate::record::DoorRecord;
+use crate::record::CallLinkRecord;
 use crate::room::RoomVisitor;
-use crate::room::door::{Stranger, Visitor};
+use crate::room::knock::{self, Stranger, Visitor};
 use crate::room::signal::GuestWords;
 use roost_mls::{Observer, SUITE_DEFAULT};
 use roost_wire::api::{ClaimKeyPackages, ClaimedKeyPackage, ClaimedKeyPackages};
-use roost_wire::{AccountId, ApiError, DeviceId, GroupId, List, limit};
+use roost_wire::{AccountId, ApiError, Blob, DeviceId, GroupId, List, Seconds, limit};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Guests that are let in at once.
 const ADMITTING_MAX: usize = 8;
-/// Guests at the door that are shown; and for so long after each knock.
+/// Guests in the lobby that are shown; and for so long after each knock.
 const KNOCKING_MAX: usize = 25;
 const KNOCK_MS: u64 = 16_000;
+/// A knock that was sealed longer ago, or is from so far in the future, is played again.
+const KNOCK_AGE_SECONDS: u64 = 60;
 /// A guest in the call that knocks, and was not heard of for so long, has lost its keys.
 const RETURN_MS: u64 = 12_000;
+const DAY_SECONDS: u64 = 86_400;
 
-/// Somebody at the door.
-pub(super) struct Knocking {
+/// Somebody in the lobby.
+#[derive(Clone)]
+struct Knocking {
     visitor: Visitor,
     device: DeviceId,
     until: Moment,
 }
 
+/// Somebody whom the person here lets in.
+struct Admitting {
+    /// As they knocked; none of somebody with an account, whom one knows.
+    knock: Option<Knocking>,
+    /// Once they are there.
+    packages: Option<Vec<ClaimedKeyPackage>>,
+}
+
 /// Guests, as somebody of the conversation sees them.
 #[derive(Default)]
-pub(super) struct Door {
+pub(super) struct Lobby {
     knocking: BTreeMap<AccountId, Knocking>,
-    /// Whom the person here lets in, and their key packages once they are there.
-    admitting: BTreeMap<AccountId, Option<Vec<ClaimedKeyPackage>>>,
-    /// Whom the person here has let in, by the name they gave.
+    admitting: BTreeMap<AccountId, Admitting>,
+    /// Whom the person here has let in, as they knocked.
     let_in: BTreeMap<AccountId, Visitor>,
     /// Whom the person here does not want to be asked about.
     turned_away: BTreeSet<AccountId>,
     /// Guests in the call that have lost their keys.
-    returning: Vec<AccountId>,
+    returning: BTreeSet<AccountId>,
 }
 
 impl Core {
     pub(in crate::core) fn admit_guest(&mut self, account: AccountId, turn: &mut Turn<'_>) {
+        let is_known = self.people.contains_key(&account);
         let room = self.room.as_mut();
         let Some(room) = room.filter(|room| room.phase == Phase::Live && !room.is_guest) else {
             turn.refuse("Only members of the conversation who are in its call let guests in.");
             return;
         };
-        let is_in = room.has_account(&account);
-        if !is_in && room.door.admitting.len() < ADMITTING_MAX {
+        let knock = room.lobby.knocking.get(&account).cloned();
+        // Only a knock tells which device is to be let in.
+        if knock.is_none() && !is_known {
+            turn.refuse("Whoever asked has gone. Wait until they ask again.");
+            return;
+        }
+        if !room.has_account(&account) && room.lobby.admitting.len() < ADMITTING_MAX {
             room.banished.remove(&account);
-            room.door.turned_away.remove(&account);
-            room.door.admitting.entry(account).or_insert(None);
+            room.lobby.turned_away.remove(&account);
+            let packages = None;
+            let admitting = Admitting { knock, packages };
+            room.lobby.admitting.entry(account).or_insert(admitting);
+            turn.notify(Notice::RoomChanged);
         }
     }
 
     /// The person here does not want to be asked about this guest again.
     pub(in crate::core) fn turn_away(&mut self, account: AccountId, turn: &mut Turn<'_>) {
         if let Some(room) = self.room.as_mut().filter(|room| !room.is_guest) {
-            room.door.turned_away.insert(account);
-            room.door.knocking.remove(&account);
+            room.lobby.turned_away.insert(account);
+            room.lobby.knocking.remove(&account);
+            room.lobby.admitting.remove(&account);
             turn.notify(Notice::RoomChanged);
         }
     }
@@ -81,29 +102,26 @@ impl Core {
         sealed: &[u8],
         turn: &mut Turn<'_>,
     ) {
-        let now = turn.now;
-        let doors = self.doors(conversation);
-        let door = doors.iter().find(|door| door.invite == stranger.link);
-        let Some(Ok(visitor)) = door.map(|door| door.open_knock(stranger, sealed)) else {
-            return;
-        };
-        let Some(room) = self.room.as_mut() else {
+        let time = self.net.server_time(turn.now);
+        let links = self.call_links(conversation);
+        let link = links.iter().find(|link| link.invite == stranger.link);
+        let opened = link.and_then(|link| link.open_knock(stranger, sealed).ok());
+        let Some(visitor) = opened.filter(|visitor| visitor.is_fresh(time)) else {
             return;
         };
         let account = stranger.account;
-        let is_here = room.conversation == *conversation && room.phase == Phase::Live;
-        let is_unwanted =
-            room.banished.contains(&account) || room.door.turned_away.contains(&account);
-        if !is_here || room.is_guest || is_unwanted {
+        let room = self.room.as_mut();
+        let Some(room) = room.filter(|room| room.heeds(conversation, &account)) else {
             return;
-        }
+        };
         if room.has_account(&account) {
-            return room.see_return(account, now);
+            return room.see_return(account, turn.now);
         }
-        let is_known = room.door.let_in.get(&account) == Some(&visitor);
-        room.door.keep_waiting(visitor, stranger, now);
+        let known = room.lobby.let_in.get(&account);
+        let is_known = known.is_some_and(|known| known.is_same(&visitor));
+        room.lobby.keep_waiting(visitor, stranger, turn.now);
         if is_known {
-            return self.admit_guest(account, turn);
+            self.admit_guest(account, turn);
         }
         turn.notify(Notice::RoomChanged);
     }
@@ -113,17 +131,14 @@ impl Core {
         let Some(room) = self.room.as_mut() else {
             return;
         };
-        if room.door.forget_gone(now) {
+        if room.lobby.forget_gone(now) {
             turn.notify(Notice::RoomChanged);
         }
         let Some(call) = room.call else {
             return;
         };
-        let mut unclaimed = room
-            .door
-            .admitting
-            .iter()
-            .filter(|(_, found)| found.is_none());
+        let admitting = room.lobby.admitting.iter();
+        let mut unclaimed = admitting.filter(|(_, found)| found.packages.is_none());
         let Some(account) = unclaimed.next().map(|(account, _)| *account) else {
             return;
         };
@@ -147,21 +162,18 @@ impl Core {
         let Some(room) = self.room_in(call) else {
             return;
         };
-        let knocking = room.door.knocking.get(&account);
-        let packages: Vec<ClaimedKeyPackage> = packages
-            .into_iter()
-            .filter(|package| {
-                let summary = Observer::new().validate_key_package(package.package.as_bytes(), now);
-                let key = summary.ok().map(|summary| summary.signature_key);
-                knocking.is_none_or(|knocking| {
-                    knocking.device == package.device && key == Some(knocking.visitor.device_key)
-                })
-            })
-            .collect();
+        let Some(admitting) = room.lobby.admitting.get_mut(&account) else {
+            return;
+        };
+        let fits = |package: &ClaimedKeyPackage| {
+            let knock = admitting.knock.as_ref();
+            knock.is_none_or(|knock| knock.fits(package, now))
+        };
+        let packages: Vec<ClaimedKeyPackage> = packages.into_iter().filter(fits).collect();
         if packages.is_empty() {
             self.on_guest_refused(call, account, None, turn);
-        } else if let Some(found) = room.door.admitting.get_mut(&account) {
-            *found = Some(packages);
+        } else {
+            admitting.packages = Some(packages);
         }
     }
 
@@ -176,68 +188,114 @@ impl Core {
         let Some(room) = self.room_in(call) else {
             return;
         };
-        room.door.admitting.remove(&account);
+        room.lobby.admitting.remove(&account);
         let conversation = room.conversation;
         self.fail(&conversation, reason, turn);
     }
 
     /// The links by which guests come to the conversation's calls, as far as they are known here.
-    pub(in crate::core) fn doors(&self, conversation: &GroupId) -> Vec<DoorRecord> {
+    pub(in crate::core) fn call_links(&self, conversation: &GroupId) -> Vec<CallLinkRecord> {
         let found = self.conversations.get(conversation);
-        found.map_or_else(Vec::new, |found| found.record.doors.clone())
+        found.map_or_else(Vec::new, |found| found.record.call_links.clone())
     }
 
-    /// Others in the call know links that this device does not.
-    pub(super) fn learn_doors(&mut self, conversation: &GroupId, told: Vec<DoorRecord>) {
-        let known = self.doors(conversation);
-        for door in told {
-            if !known.contains(&door) {
-                self.keep_door(conversation, door);
+    /// Others in the call know links that this device does not. What is known is never replaced.
+    pub(super) fn learn_call_links(
+        &mut self,
+        conversation: &GroupId,
+        sealed: &[u8],
+        turn: &Turn<'_>,
+    ) {
+        let base = knock::epoch_of_links(sealed);
+        let base = base.and_then(|epoch| self.call_base_at(conversation, epoch));
+        let told = base.and_then(|base| knock::open_links(conversation, &base, sealed).ok());
+        let now = self.net.server_time(turn.now);
+        let latest = now.plus(limit::INVITE_DAYS_MAX * DAY_SECONDS);
+        for link in told.unwrap_or_default() {
+            let known = self.call_links(conversation);
+            let is_known = known.iter().any(|known| known.invite == link.invite);
+            if !is_known && !self.is_me(&link.maker) && link.expires <= latest {
+                self.keep_call_link(conversation, link, turn);
             }
         }
     }
 
     /// Keeps a link's secret with the conversation, so that everybody in a later call hears of it.
-    pub(in crate::core) fn keep_door(&mut self, conversation: &GroupId, door: DoorRecord) {
+    pub(in crate::core) fn keep_call_link(
+        &mut self,
+        conversation: &GroupId,
+        link: CallLinkRecord,
+        turn: &Turn<'_>,
+    ) {
+        let now = self.net.server_time(turn.now);
+        let me = self.me.as_ref().map(|me| me.account);
         if let Some(found) = self.change(conversation) {
-            let doors = &mut found.record.doors;
-            doors.retain(|known| known.invite != door.invite);
-            doors.push(door);
-            doors.sort_by_key(|door| door.expires);
-            let over = doors.len().saturating_sub(limit::CALL_DOORS);
-            doors.drain(..over);
+            let links = &mut found.record.call_links;
+            links.push(link);
+            links.retain(|link| link.expires > now);
+            // One's own go last.
+            links.sort_by_key(|link| (Some(link.maker) == me, link.expires));
+            let over = links.len().saturating_sub(limit::CALL_LINKS);
+            links.drain(..over);
         }
     }
 
-    /// What a member's announcement says besides, while guests are in the call or may come.
-    pub(super) fn words_for_guests(&self) -> Option<GuestWords> {
-        let room = self.room.as_ref()?;
-        if room.is_guest {
-            let visit = self.session.visit.as_ref()?;
-            return Some(GuestWords {
-                name: Some(visit.name.clone()),
-                ..GuestWords::default()
-            });
-        }
-        let doors = self.doors(&room.conversation);
-        let (call, secrets) = (room.call?, room.secrets.last()?);
+    /// What a host's announcement says besides: guests who wait to be shown that this is their call
+    /// read the vouches, and hosts alone the links.
+    pub(super) fn words_for_guests(&mut self, turn: &mut Turn<'_>) -> Option<GuestWords> {
+        let room = self.room.as_ref().filter(|room| !room.is_guest)?;
+        let (conversation, call) = (room.conversation, room.call?);
+        let links = self.call_links(&conversation);
+        let signals = &room.secrets.last()?.signals;
         let has_guests = room.seats.values().any(|seat| seat.is_guest);
-        let vouches = doors.iter().filter(|_| has_guests);
-        let vouches = vouches.map(|door| door.vouch(&call, &secrets.signals));
-        let words = GuestWords {
-            vouches: List::capped(vouches.collect()),
+        let vouching = links.iter().filter(|_| has_guests);
+        let vouches = vouching.map(|link| link.vouch(&call, signals)).collect();
+        if links.is_empty() {
+            return None;
+        }
+        let base = self.mls.call_base(&conversation).ok()?;
+        let sealed = knock::seal_links(&conversation, &base, links, turn.dice);
+        Some(GuestWords {
+            vouches: List::capped(vouches),
             name: None,
-            doors: List::capped(doors),
-        };
-        (!words.doors.as_slice().is_empty()).then_some(words)
+            links: Blob::new(sealed).ok(),
+        })
     }
 }
 
-impl Door {
+impl Visitor {
+    fn is_fresh(&self, now: Seconds) -> bool {
+        let at = self.at.get();
+        at.abs_diff(now.get()) <= KNOCK_AGE_SECONDS
+    }
+
+    /// The same guest, also if they knock again.
+    fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.device_key == other.device_key
+    }
+}
+
+impl Knocking {
+    /// Whether the package is of the very device that knocked.
+    fn fits(&self, package: &ClaimedKeyPackage, now: Seconds) -> bool {
+        let summary = Observer::new().validate_key_package(package.package.as_bytes(), now);
+        let key = summary.ok().map(|summary| summary.signature_key);
+        self.device == package.device && key == Some(self.visitor.device_key)
+    }
+}
+
+impl Lobby {
+    /// There is always room for whoever knocks now.
     fn keep_waiting(&mut self, visitor: Visitor, stranger: &Stranger, now: Moment) {
         let is_new = !self.knocking.contains_key(&stranger.account);
         if is_new && self.knocking.len() >= KNOCKING_MAX {
-            return;
+            let oldest = self
+                .knocking
+                .iter()
+                .min_by_key(|(_, knocking)| knocking.until);
+            if let Some(oldest) = oldest.map(|(account, _)| *account) {
+                self.knocking.remove(&oldest);
+            }
         }
         let knocking = Knocking {
             visitor,
@@ -250,18 +308,29 @@ impl Door {
     /// Forgets who stopped knocking; whether there was anybody.
     fn forget_gone(&mut self, now: Moment) -> bool {
         let before = self.knocking.len();
-        let admitting = &self.admitting;
-        self.knocking
-            .retain(|account, knocking| knocking.until > now || admitting.contains_key(account));
+        self.knocking.retain(|_, knocking| knocking.until > now);
         self.knocking.len() != before
     }
 
-    /// When somebody at the door is to be forgotten.
+    /// Whoever left or was removed is asked about when they come again, unless they only lost their
+    /// keys.
+    pub(super) fn forget_let_in<'a>(&mut self, gone: impl Iterator<Item = &'a AccountId>) {
+        for account in gone.filter(|account| !self.returning.contains(account)) {
+            self.let_in.remove(account);
+        }
+    }
+
+    /// Nobody is let in by the commit that was refused; whether it was to let somebody in.
+    pub(super) fn give_up(&mut self) -> bool {
+        !std::mem::take(&mut self.admitting).is_empty()
+    }
+
+    /// When somebody in the lobby is to be forgotten.
     pub(super) fn wakes(&self) -> impl Iterator<Item = Moment> + '_ {
         self.knocking.values().map(|knocking| knocking.until)
     }
 
-    /// Who is at the door and is not being let in yet.
+    /// Who is in the lobby.
     pub(super) fn visitors(&self) -> impl Iterator<Item = RoomVisitor> + '_ {
         let waiting = self.knocking.iter();
         waiting.map(|(account, knocking)| RoomVisitor {
@@ -282,6 +351,14 @@ impl Door {
 }
 
 impl Room {
+    /// Whether the person here lets guests into this conversation's call, and may let in this one.
+    fn heeds(&self, conversation: &GroupId, account: &AccountId) -> bool {
+        let is_host = self.conversation == *conversation && !self.is_guest;
+        let is_unwanted =
+            self.banished.contains(account) || self.lobby.turned_away.contains(account);
+        is_host && self.phase == Phase::Live && !is_unwanted
+    }
+
     pub(super) fn has_account(&self, account: &AccountId) -> bool {
         let mut seats = self.seats.values();
         seats.any(|seat| seat.leaf.account() == *account)
@@ -295,14 +372,17 @@ impl Room {
             let silent = seat.heard.plus_millis(RETURN_MS) <= now;
             seat.leaf.account() == account && seat.is_guest && silent
         });
-        if is_lost && !self.door.is_returning(&account) {
-            self.door.returning.push(account);
+        if is_lost {
+            self.lobby.returning.insert(account);
         }
     }
 
     /// Whom the next commit lets in.
     pub(super) fn additions(&self) -> Vec<Addition> {
-        let found = self.door.admitting.values().flatten().flatten();
+        let admitting = self.lobby.admitting.values();
+        let found = admitting
+            .filter_map(|admitting| admitting.packages.as_ref())
+            .flatten();
         let additions = found.map(|package| Addition {
             device: package.device,
             package: package.package.as_bytes().to_vec(),
@@ -317,14 +397,17 @@ impl Room {
             .values()
             .map(|seat| seat.leaf.account())
             .collect();
-        let door = &mut self.door;
+        let lobby = &mut self.lobby;
         for account in &present {
-            let knocking = door.knocking.remove(account);
-            let is_own_doing = door.admitting.remove(account).is_some();
-            if let Some(knocking) = knocking.filter(|_| is_own_doing) {
-                door.let_in.insert(*account, knocking.visitor);
+            lobby.knocking.remove(account);
+            let knock = lobby
+                .admitting
+                .remove(account)
+                .and_then(|admitting| admitting.knock);
+            if let Some(knock) = knock {
+                lobby.let_in.insert(*account, knock.visitor);
             }
         }
-        door.returning.retain(|account| present.contains(account));
+        lobby.returning.retain(|account| present.contains(account));
     }
 }

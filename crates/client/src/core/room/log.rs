@@ -273,6 +273,9 @@ impl Core {
         if changes.removed_us {
             return self.on_removed_from_room(changes.for_silence, turn);
         }
+        if !changes.for_silence {
+            room.lobby.forget_let_in(changes.gone_accounts.iter());
+        }
         let own = room.commit.take().map(|commit| commit.hash) == Some(entry.hash);
         let entered = commit.is_external.then_some(commit.committer);
         if room.mls.save_with_tree(call).is_err() || !room.begin_epoch(entered, turn.now) {

@@ -111,7 +111,7 @@ pub(super) struct Room {
     /// Of a guest that came by a link.
     visit: Option<guest::Visit>,
     /// Guests, for a member of the conversation.
-    door: host::Door,
+    lobby: host::Lobby,
     media: media::Media,
 }
 
@@ -163,10 +163,9 @@ impl Core {
     #[must_use]
     pub fn room(&self) -> Option<RoomView> {
         let room = self.room.as_ref()?;
-        let members = room
-            .seats
-            .values()
-            .map(|seat| self.room_member(seat, room.is_guest));
+        // Who is in a call that may be the wrong one is nothing to show.
+        let shown = room.seats.values().filter(|_| !room.is_doubted());
+        let members = shown.map(|seat| self.room_member(seat, room.is_guest));
         Some(RoomView {
             conversation: room.conversation,
             call: room.call,
@@ -181,7 +180,7 @@ impl Core {
             members: members.collect(),
             tracks: room.room_tracks(),
             speaking: room.speaking(),
-            visitors: room.door.visitors().collect(),
+            visitors: room.lobby.visitors().collect(),
             is_guest: room.is_guest,
         })
     }
@@ -318,7 +317,7 @@ impl Core {
         wakes.extend(room.parked_since.map(log::end_of_patience));
         wakes.extend(self.removals_due());
         wakes.extend(room.seats.values().map(|seat| roster::lost_at(seat.heard)));
-        wakes.extend(room.door.wakes());
+        wakes.extend(room.lobby.wakes());
         wakes.extend(room.visit_wakes());
         if let Phase::Leaving { since } = room.phase {
             wakes.push(leave::given_up_at(since));
@@ -447,15 +446,19 @@ impl Core {
     /// A guest has the name it gives itself; everybody else the one of their account.
     fn seat_name<'a>(&'a self, seat: &'a Seat) -> &'a DisplayName {
         let account = seat.leaf.account();
-        let door = self.room.as_ref().map(|room| &room.door);
-        let given = seat.called.as_ref();
-        let given = given.or_else(|| door.and_then(|door| door.name_of(&account)));
-        let own = self.session.visit.as_ref().filter(|_| self.is_me(&account));
-        let given = own.map(|visit| &visit.name).or(given);
-        given
-            .filter(|_| seat.is_nameless())
-            .or_else(|| self.name_of(&account))
-            .unwrap_or(&seat.leaf.claims.name)
+        let claimed = &seat.leaf.claims.name;
+        let room = self.room.as_ref();
+        // A guest knows of nobody whether they are one, but that members have names.
+        let is_guest = seat.is_guest || room.is_some_and(|room| room.is_guest);
+        if !is_guest || !seat.is_nameless() {
+            return self.name_of(&account).unwrap_or(claimed);
+        }
+        let visit = self.session.visit.as_ref();
+        let own = visit
+            .filter(|_| self.is_me(&account))
+            .map(|visit| &visit.name);
+        let knocked = room.and_then(|room| room.lobby.name_of(&account));
+        own.or(seat.called.as_ref()).or(knocked).unwrap_or(claimed)
     }
 
     fn room_member(&self, seat: &Seat, is_guest: bool) -> RoomMember {
@@ -468,7 +471,7 @@ impl Core {
             leaf: seat.leaf.index,
             name: name.clone(),
             is_me,
-            is_guest: seat.is_guest || (is_me && is_guest),
+            is_guest: seat.is_guest || (is_guest && (is_me || seat.is_nameless())),
             is_heard: seat.announced.is_some(),
             flags: seat.announced.map_or(0, |announced| announced.flags),
         }
@@ -507,7 +510,7 @@ impl Room {
             is_guest: false,
             invited: None,
             visit: None,
-            door: host::Door::default(),
+            lobby: host::Lobby::default(),
             media: media::Media::default(),
         }
     }

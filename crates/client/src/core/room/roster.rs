@@ -177,6 +177,7 @@ impl Core {
                         accepted: false,
                     });
                 }
+                Err(_) if room.lobby.give_up() => return self.fail_admission(turn),
                 Err(_) => return self.look_again(Some(Trouble::StateLost), turn),
             }
         }
@@ -213,8 +214,18 @@ impl Core {
         }
         // Somebody else was first: the log tells.
         room.fetch = true;
+        // What the server refuses once it refuses again, and removals would wait behind it.
+        if error.code == ErrorCode::Refused && room.lobby.give_up() {
+            self.fail_admission(turn);
+        }
         if error.code == ErrorCode::Suspended {
             self.look_again(Some(Trouble::CommitVoided), turn);
+        }
+    }
+
+    fn fail_admission(&mut self, turn: &mut Turn<'_>) {
+        if let Some(conversation) = self.room.as_ref().map(|room| room.conversation) {
+            self.fail(&conversation, "The guest could not be let in.", turn);
         }
     }
 
@@ -263,7 +274,7 @@ impl Room {
         }
         let account = seat.leaf.account();
         let is_stranger = !seat.is_guest && !self.is_in_conversation(&seat.leaf);
-        let is_unwanted = self.banished.contains(&account) || self.door.is_returning(&account);
+        let is_unwanted = self.banished.contains(&account) || self.lobby.is_returning(&account);
         if is_stranger || is_unwanted {
             Some(Reason::Other)
         } else if lost_at(seat.heard) <= now {

@@ -1,26 +1,29 @@
 //! What the secret of a call's guest link does besides proving the link to the server.
 //!
-//! Owns two formats. A *knock* takes a guest's name and key to those who have the link, and to
+//! Owns three formats. A *knock* takes a guest's name and key to those who have the link, and to
 //! nobody else. A *vouch* shows a guest that whoever let it in has the link and is in the same
-//! group with it: a server can neither put a listener of its own at the door nor take a guest to
-//! another call. Who is let in is the core's.
+//! group with it: a server can neither put a listener of its own into the lobby nor take a guest to
+//! another call. And the links themselves, as those of the conversation tell each other of them.
+//! Who is let in is the core's.
 
 use crate::group::EpochSecret;
 use crate::port::Dice;
-use crate::record::DoorRecord;
+use crate::record::CallLinkRecord;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hkdf::Hkdf;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use roost_wire::{
-    AccountId, DeviceId, DisplayName, GroupId, InviteId, Malformed, SignatureKey, api, limit,
+    AccountId, DeviceId, DisplayName, Epoch, GroupId, InviteId, List, Malformed, Seconds,
+    SignatureKey, api, limit,
 };
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 const KNOCK_LABEL: &str = "roost knock v1";
 const VOUCH_LABEL: &str = "roost vouch v1";
+const LINKS_LABEL: &str = "roost call links v1";
 const WHAT: &str = "knock";
 const BAD: Malformed = Malformed::Invalid { what: WHAT };
 
@@ -44,9 +47,12 @@ pub(crate) struct Visitor {
     /// Of the device that is to be let in.
     #[n(1)]
     pub device_key: SignatureKey,
+    /// When it knocked, by the server's clock: an old knock is played again by somebody.
+    #[n(2)]
+    pub at: Seconds,
 }
 
-impl DoorRecord {
+impl CallLinkRecord {
     /// A random nonce (12 bytes), and AES-256-GCM over the guest's words, bound to the link, the
     /// account and the device.
     pub(crate) fn seal_knock(
@@ -61,7 +67,7 @@ impl DoorRecord {
             msg: &api::encode(visitor),
             aad: &authenticated(stranger),
         };
-        let sealed = self.cipher().encrypt(&Nonce::from(nonce), payload);
+        let sealed = cipher(&self.secret, KNOCK_LABEL).encrypt(&Nonce::from(nonce), payload);
         // So short a message is within the cipher's limits.
         [&nonce[..], &sealed.unwrap_or_default()].concat()
     }
@@ -78,8 +84,7 @@ impl DoorRecord {
             msg: sealed,
             aad: &authenticated(stranger),
         };
-        let body = self
-            .cipher()
+        let body = cipher(&self.secret, KNOCK_LABEL)
             .decrypt(&Nonce::from(*nonce), payload)
             .map_err(|_| BAD)?;
         api::decode(&body, WHAT, limit::KNOCK_BYTES)
@@ -97,15 +102,65 @@ impl DoorRecord {
             .expect("HKDF-SHA256 yields up to 8,160 bytes, and these are 32");
         vouch.into()
     }
+}
 
-    fn cipher(&self) -> Aes256Gcm {
-        let mut key = Zeroizing::new([0; 32]);
-        let expanded = Hkdf::<Sha256>::new(None, &self.secret);
-        expanded
-            .expand(KNOCK_LABEL.as_bytes(), key.as_mut())
-            .expect("HKDF-SHA256 yields up to 8,160 bytes, and these are 32");
-        Aes256Gcm::new((&*key).into())
-    }
+/// Seals links for the devices of the conversation: the epoch (8 bytes), a random nonce (12 bytes),
+/// and AES-256-GCM under HKDF-SHA256 of what the conversation exports for its calls.
+pub(crate) fn seal_links(
+    conversation: &GroupId,
+    base: &EpochSecret,
+    links: Vec<CallLinkRecord>,
+    dice: &mut dyn Dice,
+) -> Vec<u8> {
+    let mut nonce = [0; 12];
+    dice.fill(&mut nonce);
+    let links: List<CallLinkRecord, { limit::CALL_LINKS }> = List::capped(links);
+    let payload = Payload {
+        msg: &api::encode(&links),
+        aad: conversation.as_bytes(),
+    };
+    let sealed = links_cipher(base).encrypt(&Nonce::from(nonce), payload);
+    let epoch = base.epoch.get().to_be_bytes();
+    // So short a message is within the cipher's limits.
+    [&epoch[..], &nonce, &sealed.unwrap_or_default()].concat()
+}
+
+/// The epoch of the conversation whose key sealed links claim.
+pub(crate) fn epoch_of_links(sealed: &[u8]) -> Option<Epoch> {
+    let epoch = sealed.first_chunk::<8>()?;
+    Some(Epoch::new(u64::from_be_bytes(*epoch)))
+}
+
+/// # Errors
+/// Refuses what was not sealed with this key for this conversation.
+pub(crate) fn open_links(
+    conversation: &GroupId,
+    base: &EpochSecret,
+    sealed: &[u8],
+) -> Result<Vec<CallLinkRecord>, Malformed> {
+    let (_, rest) = sealed.split_first_chunk::<8>().ok_or(BAD)?;
+    let (nonce, sealed) = rest.split_first_chunk::<12>().ok_or(BAD)?;
+    let payload = Payload {
+        msg: sealed,
+        aad: conversation.as_bytes(),
+    };
+    let body = links_cipher(base)
+        .decrypt(&Nonce::from(*nonce), payload)
+        .map_err(|_| BAD)?;
+    let links: List<CallLinkRecord, { limit::CALL_LINKS }> =
+        api::decode(&body, WHAT, limit::CALL_LINKS_BYTES)?;
+    Ok(links.into_vec())
+}
+
+fn links_cipher(base: &EpochSecret) -> Aes256Gcm {
+    cipher(base.secret.as_ref(), LINKS_LABEL)
+}
+
+fn cipher(secret: &[u8], label: &str) -> Aes256Gcm {
+    let mut key = Zeroizing::new([0; 32]);
+    let expanded = Hkdf::<Sha256>::new(None, secret).expand(label.as_bytes(), key.as_mut());
+    expanded.expect("HKDF-SHA256 yields up to 8,160 bytes, and these are 32");
+    Aes256Gcm::new((&*key).into())
 }
 
 fn authenticated(stranger: &Stranger) -> Vec<u8> {
@@ -130,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_knock_reaches_whoever_has_the_link() {
-        let opened = door(1).open_knock(&stranger(), &knock()).unwrap();
+        let opened = link(1).open_knock(&stranger(), &knock()).unwrap();
 
         assert_eq!(opened, visitor());
     }
@@ -146,9 +201,9 @@ mod tests {
             ..stranger()
         };
 
-        assert!(door(2).open_knock(&stranger(), &knock()).is_err());
-        assert!(door(1).open_knock(&other_account, &knock()).is_err());
-        assert!(door(1).open_knock(&other_device, &knock()).is_err());
+        assert!(link(2).open_knock(&stranger(), &knock()).is_err());
+        assert!(link(1).open_knock(&other_account, &knock()).is_err());
+        assert!(link(1).open_knock(&other_device, &knock()).is_err());
     }
 
     #[test]
@@ -158,36 +213,54 @@ mod tests {
             ..visitor()
         };
         let mut dice = |bytes: &mut [u8]| bytes.fill(4);
-        let knock = door(1).seal_knock(&stranger(), &visitor, &mut dice);
+        let knock = link(1).seal_knock(&stranger(), &visitor, &mut dice);
 
         assert!(knock.len() <= limit::KNOCK_BYTES);
-        assert_eq!(door(1).open_knock(&stranger(), &knock), Ok(visitor));
+        assert_eq!(link(1).open_knock(&stranger(), &knock), Ok(visitor));
     }
 
     #[test]
     fn a_vouch_takes_the_link_the_call_and_its_epoch() {
         let call = GroupId::new([1; 16]);
-        let vouch = door(1).vouch(&call, &secret(3, 7));
+        let vouch = link(1).vouch(&call, &secret(3, 7));
 
-        assert_eq!(vouch, door(1).vouch(&call, &secret(3, 7)));
-        assert_ne!(vouch, door(2).vouch(&call, &secret(3, 7)));
-        assert_ne!(vouch, door(1).vouch(&GroupId::new([2; 16]), &secret(3, 7)));
-        assert_ne!(vouch, door(1).vouch(&call, &secret(4, 7)));
-        assert_ne!(vouch, door(1).vouch(&call, &secret(3, 8)));
+        assert_eq!(vouch, link(1).vouch(&call, &secret(3, 7)));
+        assert_ne!(vouch, link(2).vouch(&call, &secret(3, 7)));
+        assert_ne!(vouch, link(1).vouch(&GroupId::new([2; 16]), &secret(3, 7)));
+        assert_ne!(vouch, link(1).vouch(&call, &secret(4, 7)));
+        assert_ne!(vouch, link(1).vouch(&call, &secret(3, 8)));
+    }
+
+    #[test]
+    fn links_are_read_in_the_same_epoch_of_the_same_conversation() {
+        let (home, other) = (GroupId::new([1; 16]), GroupId::new([2; 16]));
+        let mut dice = |bytes: &mut [u8]| bytes.fill(4);
+        let links = vec![link(1); limit::CALL_LINKS];
+
+        let sealed = seal_links(&home, &secret(3, 7), links.clone(), &mut dice);
+
+        assert!(sealed.len() <= limit::CALL_LINKS_BYTES);
+        assert_eq!(epoch_of_links(&sealed), Some(Epoch::new(3)));
+        assert_eq!(open_links(&home, &secret(3, 7), &sealed), Ok(links));
+        assert!(open_links(&other, &secret(3, 7), &sealed).is_err());
+        assert!(open_links(&home, &secret(3, 8), &sealed).is_err());
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = door(1).open_knock(&stranger(), &bytes);
+            let _ = link(1).open_knock(&stranger(), &bytes);
+            let _ = open_links(&GroupId::new([1; 16]), &secret(3, 7), &bytes);
+            let _ = epoch_of_links(&bytes);
         }
     }
 
-    fn door(secret: u8) -> DoorRecord {
-        DoorRecord {
+    fn link(secret: u8) -> CallLinkRecord {
+        CallLinkRecord {
             invite: InviteId::new([3; 16]),
             secret: [secret; 16],
             expires: Seconds::new(1_000),
+            maker: AccountId::new([8; 16]),
         }
     }
 
@@ -203,12 +276,13 @@ mod tests {
         Visitor {
             name: DisplayName::new("Mia").unwrap(),
             device_key: SignatureKey::new([6; 32]),
+            at: Seconds::new(7),
         }
     }
 
     fn knock() -> Vec<u8> {
         let mut dice = |bytes: &mut [u8]| bytes.fill(4);
-        door(1).seal_knock(&stranger(), &visitor(), &mut dice)
+        link(1).seal_knock(&stranger(), &visitor(), &mut dice)
     }
 
     fn secret(epoch: u64, byte: u8) -> EpochSecret {
