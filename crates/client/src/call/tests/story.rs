@@ -380,7 +380,9 @@ proptest! {
 
         prop_assert_eq!(&net.devices[1].signals, &said[0]);
         prop_assert_eq!(&net.devices[0].signals, &said[1]);
-        prop_assert_eq!(net.ended(2), CallEnd::AnsweredElsewhere);
+        // Nobody acknowledges what stops the ringing elsewhere: if all of it is lost, the ring ends.
+        let is_told = net.ended(2) == CallEnd::AnsweredElsewhere;
+        prop_assert!(is_told || (lost >= 20 && net.ended(2) == CallEnd::Missed));
         net.act(0, |calls, now| calls.hang_up(ring, now));
         net.faults = Faults::default();
         net.pass(5_000);
