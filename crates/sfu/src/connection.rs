@@ -4,7 +4,7 @@
 use crate::crypto::{self, Certificate};
 use crate::descriptor::{self, Descriptor, Descriptors};
 use crate::door::Pass;
-use crate::limit::FIRST_ESTIMATE_BPS;
+use crate::limit::{FIRST_ESTIMATE_BPS, PACKETS_AT_ONCE};
 use crate::offer::Offer;
 use crate::slot::{Encoding, Slot};
 use crate::source::Source;
@@ -15,7 +15,7 @@ use roost_wire::{DeviceId, GroupId};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::SdpOffer;
 use str0m::format::Codec;
@@ -23,6 +23,9 @@ use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig, RtcError};
+
+/// So far apart the media library wants packets that it is ready to send at once.
+const PACER_STEP: Duration = Duration::from_micros(1);
 
 /// Something to be sent by UDP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,11 +173,32 @@ impl Connection {
         self.rtc.handle_input(Input::Timeout(now)).map_err(over)
     }
 
-    /// All there is to send and to say; when to let time pass next.
+    /// All there is to send and to say now; when to let time pass next.
     ///
     /// # Errors
     /// The connection is over.
     pub fn drain(
+        &mut self,
+        out: &mut Vec<Datagram>,
+        said: &mut Vec<Said>,
+        now: Instant,
+    ) -> Result<Instant, Over> {
+        // The library's pacer gives one packet each time it is told that time passes, the oldest of
+        // sound first, and wants the next a microsecond later. On a machine that is busy there is
+        // more to send than times to tell it, and pictures would wait for ever.
+        let mut time = now;
+        for _ in 1..PACKETS_AT_ONCE {
+            let due = self.drain_once(out, said)?;
+            if due > time + PACER_STEP {
+                return Ok(due);
+            }
+            time = due.max(time);
+            self.pass_time(time)?;
+        }
+        self.drain_once(out, said)
+    }
+
+    fn drain_once(
         &mut self,
         out: &mut Vec<Datagram>,
         said: &mut Vec<Said>,
@@ -262,7 +286,7 @@ impl Connection {
     pub fn close(&mut self, out: &mut Vec<Datagram>) {
         // What it still has to say concerns nobody.
         if self.rtc.close().is_ok() {
-            let _ = self.drain(out, &mut Vec::new());
+            let _ = self.drain_once(out, &mut Vec::new());
         }
     }
 }

@@ -14,6 +14,8 @@ pub const DATAGRAM_BYTES: usize = 2_000;
 pub const OFFER_M_LINES: usize = 96;
 /// A connection that is silent for so long is over. Clients check theirs every few seconds.
 pub const SILENCE: Duration = Duration::from_secs(20);
+/// Packets that leave to one connection before others get their turn.
+pub const PACKETS_AT_ONCE: usize = 64;
 /// How often a key frame of one stream is asked for at most.
 pub const KEY_FRAME_EVERY: Duration = Duration::from_millis(300);
 /// How often layers and speakers are looked at.
@@ -26,3 +28,5 @@ pub const STREAM_GAP: Duration = Duration::from_millis(1_500);
 pub const LAYERS: usize = 3;
 /// What a connection is taken to carry until that was measured, in bits a second.
 pub const FIRST_ESTIMATE_BPS: u64 = 1_500_000;
+/// What a connection is taken to carry at least: the sound of a few and a small picture or two.
+pub const LEAST_BPS: u64 = 300_000;

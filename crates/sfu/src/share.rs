@@ -5,6 +5,7 @@
 //! been there before a slot goes up is the slot's.
 
 use crate::layer::Layer;
+use crate::limit::LEAST_BPS;
 
 /// A picture that is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,13 @@ impl<K> Picture<K> {
             bps.saturating_add(bps / 5)
         }
     }
+}
+
+/// What pictures may take of a path that is taken to carry so much, in bits a second, beside the
+/// sound. Small estimates are not believed: they grow only with what is sent, and where a browser or
+/// this machine is busy for a moment they fall to what little that is.
+pub fn room_for_pictures(estimate_bps: u64, sound_bps: u64) -> u64 {
+    estimate_bps.max(LEAST_BPS).saturating_sub(sound_bps)
 }
 
 /// Shares so many bits a second. The first of the dear ones, or of all, always gets its smallest
@@ -100,6 +108,24 @@ mod tests {
         share(kbps * 1_000, &mut pictures);
         pictures.sort_by_key(|picture| picture.key);
         pictures.iter().map(|picture| picture.gets).collect()
+    }
+
+    #[test]
+    fn small_pictures_do_not_pause_for_an_estimate_made_of_little_more_than_sound() {
+        let room = room_for_pictures(113_000, 112_000);
+        assert_eq!(
+            shared(room / 1_000, vec![picture(1, None)]),
+            [Some(0)],
+            "{room}"
+        );
+        let mut three = [1, 2, 3].map(|key| picture(key, None)).to_vec();
+        for layer in three.iter_mut().flat_map(|picture| &mut picture.layers) {
+            layer.bits_per_second /= 10;
+        }
+
+        assert_eq!(shared(room / 1_000, three), [Some(1), Some(1), Some(1)]);
+        assert_eq!(room_for_pictures(2_000_000, 112_000), 1_888_000);
+        assert_eq!(room_for_pictures(0, 400_000), 0);
     }
 
     #[test]

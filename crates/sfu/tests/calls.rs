@@ -390,6 +390,33 @@ fn a_receiver_that_lost_the_picture_makes_the_sender_begin_anew() {
 }
 
 #[test]
+fn a_machine_that_is_served_seldom_sends_pictures_as_well_as_sound() {
+    let mut world = World::new();
+    let [ada, ben, cleo] = [(); 3].map(|()| world.join(CALL));
+    world.show(cleo, "l", b"begin", true);
+    let voice = world.track(ada, TrackKind::Audio).track;
+    let camera = world.track(cleo, TrackKind::Video).track;
+    let Member { device, lines, .. } = &world.members[ben];
+    let wants = [want(lines.hears, voice, 1), want(lines.sees, camera, 720)];
+    world.sfu.watch(&CALL, device, &wants, world.now);
+    world.run(5);
+    world.show(cleo, "l", b"picture", true);
+    let before = world.seen(ben).len();
+
+    for _ in 0..50 {
+        let (now, it) = (world.now, &mut world.members[ada]);
+        it.client.say(it.lines.voice, b"word", -30, now);
+        let it = &mut world.members[cleo];
+        it.client.show(it.lines.camera, "l", b"picture", false, now);
+        world.now += Duration::from_millis(20);
+        world.turn();
+    }
+
+    let (heard, seen) = (world.heard(ben).len(), world.seen(ben).len() - before);
+    assert!(heard > 45 && seen > 45, "{heard} and {seen} of 50");
+}
+
+#[test]
 fn a_height_of_nothing_pauses_and_what_is_not_named_is_not_carried() {
     let mut world = World::new();
     let [ada, ben] = [(); 2].map(|()| world.join(CALL));

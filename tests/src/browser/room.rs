@@ -10,6 +10,19 @@ const LEAF: &str = "return [...document.querySelectorAll('#room-tiles .tile:not(
     .find(tile => tile.querySelector('.whose').textContent === arguments[0])\
     ?.querySelector('video').dataset.leaf ?? null";
 
+/// What the browser counts of each picture that it sends and receives, and what each tile shows.
+const COUNTS: &str = "const done = arguments[0]; (async () => {\
+    const kept = ['type', 'mid', 'rid', 'packetsSent', 'packetsReceived', 'framesReceived', 'framesDecoded',\
+        'framesEncoded', 'keyFramesEncoded', 'pliCount', 'nackCount', 'availableOutgoingBitrate', 'currentRoundTripTime'];\
+    const is = ({ type, kind, nominated }) => nominated || (kind === 'video' && /^(in|out)bound-rtp$/.test(type));\
+    const tell = (row) => kept.filter((key) => key in row).map((key) => `${key} ${row[key]}`).join(', ');\
+    const report = await window.connections.at(-1).getStats();\
+    const rows = [...report.values()].filter(is).map(tell);\
+    const tiles = [...document.querySelectorAll('#room-tiles video')]\
+        .map(({ id, hidden, clientHeight, videoWidth }) => `${id}: hidden ${hidden}, height ${clientHeight}, width ${videoWidth}`);\
+    done([...rows, ...tiles].join('\\n'));\
+})().catch((error) => done(String(error)));";
+
 impl Person {
     /// Begins a call in the open group.
     ///
@@ -75,9 +88,18 @@ impl Person {
     /// If it does not.
     pub async fn sees_of(&self, name: &str, colour: Colour) -> Result<()> {
         let leaf = self.leaf_of(name).await?;
-        self.sees_colour(&format!("camera-{leaf}"), colour)
-            .await
-            .with_context(|| format!("{name}'s picture"))
+        let seen = self.sees_colour(&format!("camera-{leaf}"), colour).await;
+        let Err(error) = seen else {
+            return Ok(());
+        };
+        let (media, frames) = (self.counts_media().await?, self.counts_frames().await?);
+        Err(error.context(format!("{name}'s picture\n{media}\n{frames}")))
+    }
+
+    /// For whoever looks for why a picture is not there.
+    async fn counts_media(&self) -> Result<String> {
+        let found = self.driver().execute_async(COUNTS, Vec::new()).await?;
+        Ok(found.json().as_str().unwrap_or_default().to_owned())
     }
 
     /// Waits until the page has made a second connection, and its server answered.

@@ -57,7 +57,7 @@ impl Sfu {
             return;
         };
         let mut said = Vec::new();
-        match connection.drain(&mut self.out, &mut said) {
+        match connection.drain(&mut self.out, &mut said, now) {
             Ok(due) => self.due.insert(id, due),
             Err(_) => return self.end(id),
         };

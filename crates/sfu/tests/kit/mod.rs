@@ -35,6 +35,8 @@ pub struct Client {
     /// Layers of which a key frame was asked for.
     pub asked: Vec<Option<String>>,
     pub due: Instant,
+    /// What is to be sent to the server.
+    out: Vec<Vec<u8>>,
     pending: Option<SdpPendingOffer>,
     sent: u64,
     /// Of each stream.
@@ -97,6 +99,7 @@ impl Client {
             came: Vec::new(),
             asked: Vec::new(),
             due: now,
+            out: Vec::new(),
             pending: None,
             sent: 0,
             numbers: BTreeMap::new(),
@@ -141,19 +144,24 @@ impl Client {
             contents,
         };
         let _ = self.rtc.handle_input(Input::Receive(now, receive));
+        self.drain();
     }
 
     /// Lets time pass; gives what is to be sent to the server.
     pub fn turn(&mut self, now: Instant) -> Vec<Vec<u8>> {
         let _ = self.rtc.handle_input(Input::Timeout(now));
-        let mut out = Vec::new();
+        self.drain();
+        std::mem::take(&mut self.out)
+    }
+
+    fn drain(&mut self) {
         while let Ok(output) = self.rtc.poll_output() {
             match output {
                 Output::Timeout(due) => {
                     self.due = due;
                     break;
                 }
-                Output::Transmit(transmit) => out.push(transmit.contents.into()),
+                Output::Transmit(transmit) => self.out.push(transmit.contents.into()),
                 Output::Event(Event::RtpPacket(packet)) => {
                     let mut direct = self.rtc.direct_api();
                     let mid = direct.stream_rx(&packet.header.ssrc).unwrap().mid();
@@ -171,7 +179,6 @@ impl Client {
                 Output::Event(_) => {}
             }
         }
-        out
     }
 
     /// Says something: one packet of sound.
