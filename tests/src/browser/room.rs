@@ -69,6 +69,17 @@ impl Person {
             .with_context(|| format!("{name}'s voice"))
     }
 
+    /// Listens to somebody for some seconds.
+    ///
+    /// # Errors
+    /// If there was a sound.
+    pub async fn hears_nothing_of(&self, name: &str) -> Result<()> {
+        let leaf = self.leaf_of(name).await?;
+        self.hears_nothing_in(&format!("room-sound-{leaf}"))
+            .await
+            .with_context(|| format!("{name}'s voice"))
+    }
+
     /// Waits until somebody's tile shows this colour.
     ///
     /// # Errors

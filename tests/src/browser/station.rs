@@ -107,7 +107,7 @@ impl Station {
         self.home.path()
     }
 
-    fn profile(&self, name: &str) -> PathBuf {
+    pub(super) fn profile(&self, name: &str) -> PathBuf {
         self.home.path().join(format!("profile-{name}"))
     }
 }
