@@ -2,11 +2,12 @@
 //!
 //! Owns [`station`] (Chromium's driver with a home of its own, which trusts one server's
 //! authority), [`person`] (one browser profile: what somebody does and sees), [`call`] (what they do
-//! and hear in a call), [`media`] (what their fake devices deliver) and [`house`] (people in a group,
-//! ready for a call). Acts through the keyboard and the mouse only; scripts are used to look, never
-//! to act.
+//! and hear in a call), [`media`] (what their fake devices deliver), [`house`] (people in a group,
+//! ready for a call) and [`firefox`] (the other browser). Acts through the keyboard and the mouse
+//! only; scripts are used to look, never to act.
 
 pub mod call;
+pub mod firefox;
 mod guest;
 pub mod house;
 mod keyboard;
@@ -15,6 +16,7 @@ pub mod person;
 mod room;
 pub mod station;
 
+pub use firefox::Fox;
 pub use house::{House, MEDIA, NAMES};
 pub use media::{Colour, Media, SCREEN};
 pub use person::{Mark, Person};
