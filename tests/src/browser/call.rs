@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use thirtyfour::By;
 
 /// A tone counts when it is within so many hertz of what was played.
-const HERTZ: f64 = 30.0;
+pub(super) const HERTZ: f64 = 30.0;
 /// How long a tone is listened for, and how long there must be silence, in milliseconds.
-const LISTEN_MS: u32 = 20_000;
+pub(super) const LISTEN_MS: u32 = 20_000;
 const SILENCE_MS: u32 = 8_000;
 /// Where no tone is.
 const NO_HERTZ: f64 = -1_000.0;
@@ -39,7 +39,7 @@ const LISTEN: &str = "const [id, wanted, near, patience, done] = arguments;\
     look();";
 
 /// Red, green and blue of what an element shows in its middle, on average.
-const LOOK: &str = "const video = document.getElementById(arguments[0]);\
+pub(super) const LOOK: &str = "const video = document.getElementById(arguments[0]);\
     if (!video?.videoWidth || video.hidden) return null;\
     const canvas = new OffscreenCanvas(16, 16);\
     const pen = canvas.getContext('2d');\
@@ -206,17 +206,12 @@ impl Person {
     /// # Errors
     /// If it does not.
     pub async fn sees_colour(&self, element: &str, colour: Colour) -> Result<()> {
-        let is = |found: &Value| {
-            let parts = found
-                .as_array()
-                .map(|parts| parts.iter().filter_map(Value::as_f64));
-            let parts: Vec<f64> = parts.into_iter().flatten().collect();
-            <[f64; 3]>::try_from(parts).is_ok_and(|average| colour.is(average))
-        };
         let what = format!("{colour:?} in {element}");
-        self.look_until(&what, LOOK, &[json!(element)], is)
-            .await
-            .map(drop)
+        self.look_until(&what, LOOK, &[json!(element)], |found| {
+            colour.is_found(found)
+        })
+        .await
+        .map(drop)
     }
 
     /// How the media travel: the kind of the local end's candidate and its relay's protocol.
@@ -379,7 +374,7 @@ const ICE_NAME: &str =
     "window.connections.at(-1).currentLocalDescription.sdp.match(/a=ice-ufrag:(\\S+)/)[1]";
 
 /// Port 9 (discard) stands for one that nobody answers at.
-const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;\
+pub(super) const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;\
     window.connections = [];\
     window.tapped = { taken: [], given: [] };\
     const known = new WeakSet();\

@@ -6,9 +6,12 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 /// The leaf of who has this name in the call.
-const LEAF: &str = "return [...document.querySelectorAll('#room-tiles .tile:not(.screen)')]\
+pub(super) const LEAF: &str = "return [...document.querySelectorAll('#room-tiles .tile:not(.screen)')]\
     .find(tile => tile.querySelector('.whose').textContent === arguments[0])\
     ?.querySelector('video').dataset.leaf ?? null";
+/// Whether exactly these are in the call.
+pub(super) const IN_ROOM: &str = "const names = [...document.querySelectorAll('#room-tiles .tile:not(.screen) .whose')];\
+    return JSON.stringify(names.map(name => name.textContent).sort()) === arguments[0]";
 
 impl Person {
     /// Begins a call in the open group.
@@ -51,12 +54,10 @@ impl Person {
     /// # Errors
     /// If others are.
     pub async fn is_in_room_with(&self, names: &[&str]) -> Result<()> {
-        let script = "const names = [...document.querySelectorAll('#room-tiles .tile:not(.screen) .whose')];\
-            return JSON.stringify(names.map(name => name.textContent).sort()) === arguments[0]";
         let mut names = names.to_vec();
         names.sort_unstable();
         let wanted = serde_json::to_string(&names)?;
-        self.until(&format!("{wanted} in the call"), script, &[json!(wanted)])
+        self.until(&format!("{wanted} in the call"), IN_ROOM, &[json!(wanted)])
             .await
     }
 
