@@ -213,7 +213,7 @@ impl Person {
     ///
     /// # Errors
     /// If the page does not answer.
-    pub async fn opens(
+    pub async fn opens_frames(
         &self,
         keys: &[FrameKey],
         sender: Option<u64>,
@@ -260,7 +260,7 @@ fn pack(bytes: &[u8]) -> String {
     let text = roost_wire::text::base64url(bytes);
     let text = text.replace('-', "+").replace('_', "/");
     let padding = "=".repeat(text.len().wrapping_neg() % 4);
-    text + &padding
+    format!("{text}{padding}")
 }
 
 fn unpack(text: &Value) -> Result<Vec<u8>> {

@@ -135,9 +135,9 @@ async fn the_keys_of_who_was_removed_open_nothing_more() -> Result<()> {
     let after = his.passes(FRAMES).await?;
 
     let opened = |frames: &[Option<Vec<u8>>]| frames.iter().flatten().count();
-    let then = cleo.opens(&held, None, &before).await?;
+    let then = cleo.opens_frames(&held, None, &before).await?;
     ensure!(opened(&then) == before.len(), "{} open", opened(&then));
-    let now = cleo.opens(&held, None, &after.taken).await?;
+    let now = cleo.opens_frames(&held, None, &after.taken).await?;
     ensure!(
         opened(&now) == 0,
         "{} frames open with the keys of who was removed",
@@ -165,18 +165,18 @@ async fn a_frame_opens_once_under_its_key_in_its_place_and_no_other_bytes_do() -
     let sealed = page.seals(&own, &frames).await?;
 
     let late: Vec<_> = sealed.iter().rev().cloned().collect();
-    let opened = page.opens(&[theirs.clone()], None, &late).await?;
+    let opened = page.opens_frames(&[theirs.clone()], None, &late).await?;
     let said: Vec<_> = frames.iter().rev().cloned().map(Some).collect();
     ensure!(opened == said, "not what was sealed");
     let again = [&sealed[..], &sealed[..]].concat();
-    let opened = page.opens(&[theirs.clone()], None, &again).await?;
+    let opened = page.opens_frames(&[theirs.clone()], None, &again).await?;
     ensure!(
         opened[frames.len()..].iter().all(Option::is_none),
         "a frame opens twice"
     );
     // Another leaf, another track.
     for place in [theirs.kid / 16 + 1, theirs.kid / 16 + 256] {
-        let opened = page.opens(&[theirs.clone()], Some(place), &sealed).await?;
+        let opened = page.opens_frames(&[theirs.clone()], Some(place), &sealed).await?;
         let none = opened.iter().all(Option::is_none);
         ensure!(none, "a frame opens in another's place");
     }
@@ -184,7 +184,7 @@ async fn a_frame_opens_once_under_its_key_in_its_place_and_no_other_bytes_do() -
         kid: theirs.kid,
         ..key(&mut dice, false)
     };
-    let opened = page.opens(&[other], None, &sealed).await?;
+    let opened = page.opens_frames(&[other], None, &sealed).await?;
     ensure!(
         opened.iter().all(Option::is_none),
         "another key opens a frame"
@@ -196,7 +196,7 @@ async fn a_frame_opens_once_under_its_key_in_its_place_and_no_other_bytes_do() -
     changed.extend((0..200).map(|size| dice.bytes(size)));
     // That nothing stops the worker, the last one shows.
     let last = [changed, vec![sealed[0].clone()]].concat();
-    let opened = page.opens(&[theirs], None, &last).await?;
+    let opened = page.opens_frames(&[theirs], None, &last).await?;
     let (good, bad) = opened.split_last().context("frames")?;
     ensure!(bad.iter().all(Option::is_none), "a changed frame opens");
     ensure!(good.as_ref() == Some(&frames[0]), "then nothing opens");

@@ -173,8 +173,9 @@ impl Fox {
     pub async fn sees_colour(&self, element: &str, colour: Colour) -> Result<()> {
         let what = format!("{colour:?} in {element}");
         let is = |found: &Value| colour.is_found(found);
-        let seen = self.looks_until(&what, LOOK, &[json!(element)], is);
-        seen.await.map(drop)
+        self.looks_until(&what, LOOK, &[json!(element)], is)
+            .await
+            .map(drop)
     }
 
     /// From the next page on connections go where [`Fox::cannot_reach`] says.
