@@ -45,6 +45,7 @@ need_wasm
 if [ "$purpose" = test ]; then
     need chromium chromium
     need chromedriver chromium-driver
+    need firefox-esr firefox-esr
     need certutil libnss3-tools
     need turnutils_uclient coturn
     need unshare util-linux

@@ -5,6 +5,26 @@
  */
 
 export const TAG_BYTES = 16;
+/** How VP8 begins a frame with which pictures can begin, of no size, and any other (RFC 6386, section 9.1). */
+const KEY = Uint8Array.of(0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+const DELTA = Uint8Array.of(0x11);
+
+/**
+ * What stands before a sealed picture, in clear. Browsers without descriptors, and the server where
+ * they send, look there to know whether pictures can begin with it; it tells nothing else.
+ *
+ * @param {any} frame
+ */
+export function mark(frame) {
+  if (!(frame instanceof RTCEncodedVideoFrame)) return new Uint8Array();
+  return frame.type === 'key' ? KEY : DELTA;
+}
+
+/** How much of what came is its mark. @param {any} frame @param {Uint8Array} bytes */
+export function markBytes(frame, bytes) {
+  if (!(frame instanceof RTCEncodedVideoFrame)) return 0;
+  return (bytes[0] ?? 0) & 1 ? DELTA.length : KEY.length;
+}
 
 /** RFC 9605, section 4.3. @param {number} kid @param {number} counter */
 export function head(kid, counter) {

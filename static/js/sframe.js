@@ -6,7 +6,7 @@
  * @module
  */
 
-import { TAG_BYTES, head, nonce, parse } from './frame.js';
+import { TAG_BYTES, head, mark, markBytes, nonce, parse } from './frame.js';
 
 /** @typedef {[kid: bigint, raw: Uint8Array, salt: Uint8Array, isMine: boolean]} Row */
 /** @typedef {{ raw: Uint8Array, salt: Uint8Array, key: CryptoKey, counter: number, seen: Seen }} Key */
@@ -98,26 +98,25 @@ async function seal(frame, track) {
   if (kid === undefined || !key || key.counter >= COUNTER_MAX) return false;
   const counter = key.counter;
   key.counter += 1;
-  const header = head(kid, counter);
-  const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv: nonce(key.salt, counter), additionalData: header, tagLength: TAG_BYTES * 8 }, key.key, frame.data);
-  const whole = new Uint8Array(header.length + sealed.byteLength);
-  whole.set(header);
-  whole.set(new Uint8Array(sealed), header.length);
-  frame.data = whole.buffer;
+  const [before, header] = [mark(frame), head(kid, counter)];
+  const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv: nonce(key.salt, counter), additionalData: joined(header, before), tagLength: TAG_BYTES * 8 }, key.key, frame.data);
+  frame.data = joined(before, header, new Uint8Array(sealed)).buffer;
   counts.sealed += 1;
   return true;
 }
 
 /** @param {any} frame @param {Slot} into @returns {Promise<boolean>} */
 async function open(frame, into) {
-  const bytes = new Uint8Array(frame.data);
+  const whole = new Uint8Array(frame.data);
+  const before = whole.subarray(0, markBytes(frame, whole));
+  const bytes = whole.subarray(before.length);
   const read = parse(bytes);
   const key = read && keys.get(read.kid);
   // The server may not put one person's frames in another's place.
   const isFor = read && Math.floor(read.kid / EPOCHS) === into.sender;
   if (isFor && !key) into.isLacking = true;
   if (!read || !key || !isFor || key.seen.has(read.counter)) return refuse();
-  const additionalData = bytes.subarray(0, read.length);
+  const additionalData = joined(bytes.subarray(0, read.length), before);
   try {
     frame.data = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: nonce(key.salt, read.counter), additionalData, tagLength: TAG_BYTES * 8 }, key.key, bytes.subarray(read.length));
   } catch {
@@ -132,6 +131,13 @@ async function open(frame, into) {
 function refuse() {
   counts.refused += 1;
   return false;
+}
+
+/** @param {Uint8Array[]} parts */
+function joined(...parts) {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return whole;
 }
 
 /** @param {Uint8Array} one @param {Uint8Array} other */

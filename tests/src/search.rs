@@ -41,10 +41,20 @@ impl Search {
     /// # Errors
     /// None in practice: the patterns are few and short.
     pub fn for_words(words: &[String]) -> Result<Self> {
-        let mut patterns = Vec::new();
-        let mut bytes = Vec::new();
-        for (index, word) in words.iter().enumerate() {
-            for (spelling, pattern) in spellings(word) {
+        Self::for_all(words, &[])
+    }
+
+    /// For words, and for bytes that are no text, which go by a name: keys, frames.
+    ///
+    /// # Errors
+    /// None in practice: the patterns are few and short.
+    pub fn for_all(words: &[String], secrets: &[(String, Vec<u8>)]) -> Result<Self> {
+        let words = words.iter().map(|word| (word, spellings(word)));
+        let secrets = secrets.iter().map(|(name, it)| (name, written(it)));
+        let (mut names, mut patterns, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, (name, spelled)) in words.chain(secrets).enumerate() {
+            names.push(name.clone());
+            for (spelling, pattern) in spelled {
                 patterns.push((index, spelling));
                 bytes.push(pattern);
             }
@@ -53,7 +63,7 @@ impl Search {
             longest: bytes.iter().map(Vec::len).max().unwrap_or(0),
             machine: AhoCorasick::new(&bytes)?,
             patterns,
-            words: words.to_vec(),
+            words: names,
         })
     }
 
@@ -171,14 +181,19 @@ fn still_there<T>(path: &Path, looked: std::io::Result<T>) -> Result<Option<T>> 
 
 /// The ways a word could be written, each at least eight bytes long.
 fn spellings(word: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let bytes = word.as_bytes();
+    let mut all = written(word.as_bytes());
+    all.push(("UTF-16LE", utf16(word, u16::to_le_bytes)));
+    all.push(("UTF-16BE", utf16(word, u16::to_be_bytes)));
+    all
+}
+
+/// The ways that bytes could be written.
+fn written(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut all = vec![
         ("raw", bytes.to_vec()),
         ("hex", hex.clone().into_bytes()),
         ("HEX", hex.to_uppercase().into_bytes()),
-        ("UTF-16LE", utf16(word, u16::to_le_bytes)),
-        ("UTF-16BE", utf16(word, u16::to_be_bytes)),
     ];
     for offset in 0..3 {
         let standard = base64_core(bytes, offset, STANDARD);
@@ -265,6 +280,20 @@ mod tests {
 
             assert!(!found_in(encoded.as_bytes()).is_empty(), "{before}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_found_by_their_name() {
+        let key: Vec<u8> = (200..232).collect();
+        let search = Search::for_all(&[WORD.into()], &[("a key".into(), key.clone())]).unwrap();
+        let mut hits = Hits::new();
+
+        search.bytes(&[b"before", key.as_slice()].concat(), "here", &mut hits);
+        let encoded = roost_wire::text::base64url(&key);
+        search.bytes(encoded.as_bytes(), "here", &mut hits);
+
+        let found: Vec<_> = hits.keys().map(|hit| (&*hit.word, hit.spelling)).collect();
+        assert_eq!(found, [("a key", "base64url"), ("a key", "raw")]);
     }
 
     #[test]

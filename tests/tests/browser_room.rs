@@ -113,7 +113,8 @@ async fn what_one_shows_of_oneself_the_others_see_and_who_is_not_in_the_call_doe
     house.part().await
 }
 
-/// RFC 9605, appendix C.1 and C.3: key ids, counters and their headers; a salt and its nonce.
+/// RFC 9605, appendix C.1 and C.3: key ids, counters and their headers; a salt and its nonce. Before
+/// pictures, and before nothing else, their mark.
 #[tokio::test]
 async fn frames_have_the_form_of_the_rfc_and_no_bytes_break_the_reading() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -123,7 +124,7 @@ async fn frames_have_the_form_of_the_rfc_and_no_bytes_break_the_reading() -> Res
     page.opens(server.origin()).await?;
     let script = "return (async () => {
         const [app] = document.querySelectorAll('script[src$=\"app.js\"]');
-        const { head, nonce, parse } = await import(app.src.replace('app.js', 'frame.js'));
+        const { head, mark, markBytes, nonce, parse } = await import(app.src.replace('app.js', 'frame.js'));
         const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
         const bytes = (text) => new Uint8Array(text.match(/../g).map((pair) => parseInt(pair, 16)));
         const found = [[0, 0], [0, 7], [0, 8], [7, 255], [8, 0], [255, 256], [0x0123, 0x4567]]
@@ -132,14 +133,20 @@ async fn frames_have_the_form_of_the_rfc_and_no_bytes_break_the_reading() -> Res
         for (let length = 0; length < 2000; length += 1) {
             parse(crypto.getRandomValues(new Uint8Array(length % 40)));
         }
-        return [found, read, hex(nonce(bytes('84991c167b8cd23c93708ec7'), 0x4567))];
+        const picture = (type) => Object.create(RTCEncodedVideoFrame.prototype, { type: { value: type } });
+        const marks = [picture('key'), picture('delta'), { data: 'a voice' }].map((frame) => {
+            const before = mark(frame);
+            return [hex(before), markBytes(frame, new Uint8Array([...before, 0x99]))];
+        });
+        return [found, read, hex(nonce(bytes('84991c167b8cd23c93708ec7'), 0x4567)), marks];
     })()";
 
     let found = page.driver().execute(script, vec![]).await?;
 
     let heads = ["00", "07", "0808", "78ff", "8008", "89ff0100", "9901234567"];
     let read = json!({ "kid": 0x0123, "counter": 0x4567, "length": 5 });
-    let expected = json!([heads, read, "84991c167b8cd23c9370cba0"]);
+    let marks = json!([["10000000000000000000", 10], ["11", 1], ["", 0]]);
+    let expected = json!([heads, read, "84991c167b8cd23c9370cba0", marks]);
     ensure!(*found.json() == expected, "{found:?}");
     page.leaves().await
 }

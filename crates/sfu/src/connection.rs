@@ -6,9 +6,10 @@ use crate::descriptor::{self, Descriptor, Descriptors};
 use crate::door::Pass;
 use crate::limit::{FIRST_ESTIMATE_BPS, PACKETS_AT_ONCE};
 use crate::offer::Offer;
-use crate::slot::{Encoding, Slot};
+use crate::slot::{Came, Encoding, Slot};
 use crate::source::Source;
 use crate::splice::Numbers;
+use crate::vp8;
 use roost_wire::api::{MediaConnection, MidName, Sdp, Sent, TrackId, TrackKind, Want};
 use roost_wire::limit::CALL_SLOTS;
 use roost_wire::{DeviceId, GroupId};
@@ -260,14 +261,9 @@ impl Connection {
     /// does.
     pub fn forward(&mut self, of: Encoding, packet: &RtpPacket, now: Instant) -> bool {
         let Self { slots, rtc, .. } = self;
-        let mut any = false;
+        let (came, mut any) = (came(packet), false);
         for (mid, slot) in slots {
-            let descriptor: Option<&Descriptor> = packet.header.ext_vals.user_values.get();
-            let came = Numbers {
-                sequence: *packet.seq_no,
-                time: packet.header.timestamp,
-            };
-            if let Some((leaves, descriptor)) = slot.take(of, came, descriptor, now) {
+            if let Some((leaves, descriptor)) = slot.take(of, came, now) {
                 any |= write(rtc, (*mid, slot.kind), leaves, descriptor, (packet, now)).is_some();
             }
         }
@@ -304,6 +300,18 @@ fn receive<'a>(
         contents: bytes.try_into().ok()?,
     };
     Some(Input::Receive(now, receive))
+}
+
+fn came(packet: &RtpPacket) -> Came<'_> {
+    let descriptor: Option<&Descriptor> = packet.header.ext_vals.user_values.get();
+    Came {
+        numbers: Numbers {
+            sequence: *packet.seq_no,
+            time: packet.header.timestamp,
+        },
+        descriptor,
+        is_key: descriptor.map_or_else(|| vp8::is_key(&packet.payload), Descriptor::is_key),
+    }
 }
 
 fn write(

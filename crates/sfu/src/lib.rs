@@ -3,7 +3,7 @@
 //!
 //! Owns who is connected to which call, what each wants to see, and which layer of it fits. Never
 //! opens a socket, reads a clock or looks inside a frame: frames are encrypted between the devices,
-//! and all that is read here are headers of RTP.
+//! and all that is read here are headers of RTP and the mark that devices put before a frame.
 
 mod ask;
 mod call;
@@ -22,6 +22,7 @@ mod slot;
 mod source;
 mod speakers;
 mod splice;
+mod vp8;
 
 pub use ask::{Asked, ConnectError, Told};
 pub use connection::Datagram;

@@ -17,6 +17,15 @@ pub struct Encoding {
     pub rid: Option<Rid>,
 }
 
+/// A packet as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Came<'a> {
+    pub numbers: Numbers,
+    pub descriptor: Option<&'a Descriptor>,
+    /// Whether pictures can begin with it.
+    pub is_key: bool,
+}
+
 #[derive(Debug)]
 pub struct Slot {
     pub kind: MediaKind,
@@ -110,35 +119,34 @@ impl Slot {
     pub fn take(
         &mut self,
         of: Encoding,
-        came: Numbers,
-        descriptor: Option<&Descriptor>,
+        came: Came<'_>,
         now: Instant,
     ) -> Option<(Numbers, Option<Descriptor>)> {
+        let sequence = came.numbers.sequence;
         if self.carries != Some(of) {
             if self.chosen != Some(of) {
                 return None;
             }
-            if !self.can_begin(of, descriptor) {
-                self.dropped = self.dropped.max(Some(came.sequence));
+            if !self.can_begin(of, came) {
+                self.dropped = self.dropped.max(Some(sequence));
                 return None;
             }
             self.carries = Some(of);
-            self.is_torn = self.dropped > Some(came.sequence);
+            self.is_torn = self.dropped > Some(sequence);
             self.splice.cut();
         } else if self.is_torn {
             // The next key frame came whole.
-            self.is_torn = !descriptor.is_some_and(Descriptor::is_key);
+            self.is_torn = !came.is_key;
         }
-        self.splice.renumber(came, descriptor, now)
+        self.splice.renumber(came.numbers, came.descriptor, now)
     }
 
-    /// Pictures begin with a key frame. Who does not say which those are has one stream only, and
-    /// the receiver waits by itself.
-    fn can_begin(&self, of: Encoding, descriptor: Option<&Descriptor>) -> bool {
-        match (self.kind, descriptor) {
-            (MediaKind::Audio, _) => true,
-            (MediaKind::Video, Some(descriptor)) => descriptor.is_key(),
-            (MediaKind::Video, None) => of.rid.is_none(),
+    /// Pictures begin with a key frame. Where there is one stream only, and no descriptor to say
+    /// which those are, the receiver waits by itself.
+    fn can_begin(&self, of: Encoding, came: Came<'_>) -> bool {
+        match self.kind {
+            MediaKind::Audio => true,
+            MediaKind::Video => came.is_key || (came.descriptor.is_none() && of.rid.is_none()),
         }
     }
 }
@@ -176,8 +184,12 @@ mod tests {
     fn numbered(slot: &mut Slot, rid: &str, key: bool, sequence: u64) -> Option<u64> {
         let flags = if key { 0x80 } else { 0 };
         let descriptor = Descriptor::parse(&[0x80, 0, 1, flags]);
-        let came = Numbers { sequence, time: 0 };
-        let left = slot.take(of(rid), came, descriptor.as_ref(), start());
+        let came = Came {
+            numbers: Numbers { sequence, time: 0 },
+            descriptor: descriptor.as_ref(),
+            is_key: key,
+        };
+        let left = slot.take(of(rid), came, start());
         left.map(|(numbers, _)| numbers.sequence)
     }
 
@@ -194,6 +206,29 @@ mod tests {
         assert!(taken(&mut slot, "h", true).is_some());
         assert_eq!(taken(&mut slot, "l", true), None);
         assert_eq!(slot.waits_for(), None);
+    }
+
+    #[test]
+    fn a_layer_without_descriptors_begins_with_a_key_frame_and_a_whole_stream_at_once() {
+        let (mut slot, start) = (wanted(), start());
+        let came = |is_key| Came {
+            numbers: Numbers {
+                sequence: 1,
+                time: 0,
+            },
+            descriptor: None,
+            is_key,
+        };
+
+        assert!(slot.take(of("l"), came(false), start).is_none());
+        assert!(slot.take(of("l"), came(true), start).is_some());
+
+        let whole = Encoding {
+            track: TRACK,
+            rid: None,
+        };
+        slot.settle(Some(whole), false, start);
+        assert!(slot.take(whole, came(false), start).is_some());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use thirtyfour::By;
 
 /// A tone counts when it is within so many hertz of what was played.
-const HERTZ: f64 = 30.0;
+pub(super) const HERTZ: f64 = 30.0;
 /// How long a tone is listened for, and how long there must be silence, in milliseconds.
-const LISTEN_MS: u32 = 20_000;
+pub(super) const LISTEN_MS: u32 = 20_000;
 const SILENCE_MS: u32 = 8_000;
 /// Where no tone is.
 const NO_HERTZ: f64 = -1_000.0;
@@ -39,7 +39,7 @@ const LISTEN: &str = "const [id, wanted, near, patience, done] = arguments;\
     look();";
 
 /// Red, green and blue of what an element shows in its middle, on average.
-const LOOK: &str = "const video = document.getElementById(arguments[0]);\
+pub(super) const LOOK: &str = "const video = document.getElementById(arguments[0]);\
     if (!video?.videoWidth || video.hidden) return null;\
     const canvas = new OffscreenCanvas(16, 16);\
     const pen = canvas.getContext('2d');\
@@ -71,12 +71,7 @@ impl Person {
     /// # Errors
     /// If the browser does not start, or the link does not work.
     pub async fn joined_without(station: &Station, name: &str, link: &str) -> Result<Self> {
-        let flags = [
-            "--use-fake-device-for-media-stream",
-            "--deny-permission-prompts",
-            "--autoplay-policy=no-user-gesture-required",
-        ];
-        let person = Self::with(station, name, &flags.map(str::to_owned)).await?;
+        let person = Self::with(station, name, &no_devices()).await?;
         person.joins(link).await?;
         person.is_in().await?;
         Ok(person)
@@ -172,7 +167,15 @@ impl Person {
     /// # Errors
     /// If there was a sound.
     pub async fn hears_nothing(&self) -> Result<()> {
-        let heard = self.listens("call-sound", NO_HERTZ, SILENCE_MS).await?;
+        self.hears_nothing_in("call-sound").await
+    }
+
+    /// Listens to an element for some seconds.
+    ///
+    /// # Errors
+    /// If there was a sound.
+    pub async fn hears_nothing_in(&self, element: &str) -> Result<()> {
+        let heard = self.listens(element, NO_HERTZ, SILENCE_MS).await?;
         let name = self.name();
         ensure!(
             heard.is_none(),
@@ -203,17 +206,12 @@ impl Person {
     /// # Errors
     /// If it does not.
     pub async fn sees_colour(&self, element: &str, colour: Colour) -> Result<()> {
-        let is = |found: &Value| {
-            let parts = found
-                .as_array()
-                .map(|parts| parts.iter().filter_map(Value::as_f64));
-            let parts: Vec<f64> = parts.into_iter().flatten().collect();
-            <[f64; 3]>::try_from(parts).is_ok_and(|average| colour.is(average))
-        };
         let what = format!("{colour:?} in {element}");
-        self.look_until(&what, LOOK, &[json!(element)], is)
-            .await
-            .map(drop)
+        self.look_until(&what, LOOK, &[json!(element)], |found| {
+            colour.is_found(found)
+        })
+        .await
+        .map(drop)
     }
 
     /// How the media travel: the kind of the local end's candidate and its relay's protocol.
@@ -245,6 +243,22 @@ impl Person {
         Ok(self.driver().execute(script, Vec::new()).await?.convert()?)
     }
 
+    /// What both ends of the last connection told each other of themselves that is nobody else's: the
+    /// number of a session, passwords, fingerprints, and addresses or names made up for them.
+    ///
+    /// # Errors
+    /// If the page was not told to remember its connections, or they have not told each other.
+    pub async fn set_up_by(&self) -> Result<SetUp> {
+        let script = format!("return {SET_UP}");
+        let found = self.look_for("a call that is set up", &script, &[]).await?;
+        let words =
+            |end: &Value| -> Result<Vec<String>> { Ok(serde_json::from_value(end.clone())?) };
+        Ok(SetUp {
+            own: words(&found["own"])?,
+            theirs: words(&found["theirs"])?,
+        })
+    }
+
     /// Waits until both have agreed on another way.
     ///
     /// # Errors
@@ -264,7 +278,8 @@ impl Person {
         Ok(self.driver().execute(script, Vec::new()).await?.convert()?)
     }
 
-    /// From the next page on connections are remembered, and go where `goes_only_by` says.
+    /// From the next page on connections are remembered, and go where `goes_only_by` says; so are
+    /// the keys of frames.
     ///
     /// # Errors
     /// If the browser does not take it.
@@ -327,12 +342,54 @@ impl Person {
     }
 }
 
+/// Flags of a browser that gives pages neither.
+#[must_use]
+pub fn no_devices() -> Vec<String> {
+    let flags = [
+        "--use-fake-device-for-media-stream",
+        "--deny-permission-prompts",
+        "--autoplay-policy=no-user-gesture-required",
+    ];
+    flags.map(str::to_owned).to_vec()
+}
+
+/// What was said to set up a connection.
+#[derive(Debug, Clone)]
+pub struct SetUp {
+    pub own: Vec<String>,
+    pub theirs: Vec<String>,
+}
+
+/// Of a candidate, all up to its type; those of a relay are the server's own. The names of ICE are
+/// not among them: a relay reads them in the ends' first requests to each other.
+const SET_UP: &str = "(() => {\
+    const { localDescription, remoteDescription } = window.connections.at(-1);\
+    const lines = /^o=- (\\d+)|^a=ice-pwd:(\\S+)|^a=fingerprint:\\S+ (\\S+)|^a=(candidate:.* typ host)/gm;\
+    const all = (sdp) => [...sdp.matchAll(lines), ...sdp.matchAll(/([0-9a-f-]{36}\\.local)/g)];\
+    const words = ({ sdp }) => [...new Set(all(sdp).map((found) => found.slice(1).find(Boolean)))];\
+    return localDescription && remoteDescription && { own: words(localDescription), theirs: words(remoteDescription) };\
+})() ?? null";
+
 const ICE_NAME: &str =
     "window.connections.at(-1).currentLocalDescription.sdp.match(/a=ice-ufrag:(\\S+)/)[1]";
 
 /// Port 9 (discard) stands for one that nobody answers at.
-const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;\
+pub(super) const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;\
     window.connections = [];\
+    window.tapped = { taken: [], given: [] };\
+    const known = new WeakSet();\
+    const tap = (transceiver) => {\
+        if (known.has(transceiver)) return;\
+        known.add(transceiver);\
+        for (const [end, list] of [[transceiver.receiver, window.tapped.taken], [transceiver.sender, window.tapped.given]]) {\
+            const { readable, writable } = end.createEncodedStreams();\
+            const look = new TransformStream({ transform(frame, controller) {\
+                if (list.length < 2000) list.push(frame.data.slice(0));\
+                controller.enqueue(frame);\
+            } });\
+            readable.pipeThrough(look).pipeTo(writable).catch(() => {});\
+        }\
+    };\
     window.RTCPeerConnection = class extends Connection {\
         constructor(configuration) {\
             const way = sessionStorage.getItem('way');\
@@ -343,12 +400,28 @@ const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;\
             const iceServers = configuration.iceServers\
                 .map((server) => ({ ...server, urls: server.urls.filter(fits) }))\
                 .filter(({ urls }) => urls.length);\
-            super(way ? { ...configuration, iceServers, iceTransportPolicy: 'relay' } : configuration);\
+            const tapped = sessionStorage.getItem('tapped');\
+            const asked = way ? { ...configuration, iceServers, iceTransportPolicy: 'relay' } : configuration;\
+            super(tapped ? { ...asked, encodedInsertableStreams: true } : asked);\
+            if (tapped) this.addEventListener('track', ({ transceiver }) => tap(transceiver));\
             window.connections.push(this);\
+        }\
+        addTransceiver(...how) {\
+            const made = super.addTransceiver(...how);\
+            if (sessionStorage.getItem('tapped')) tap(made);\
+            return made;\
         }\
         setRemoteDescription({ type, sdp }) {\
             const forge = (line) => line.replace(/ ../, (byte) => byte === ' 00' ? ' 01' : ' 00');\
             const changed = sessionStorage.getItem('forged') ? sdp.replace(/a=fingerprint:\\S+ ../g, forge) : sdp;\
             return super.setRemoteDescription({ type, sdp: changed });\
         }\
+    };\
+    const { postMessage } = Worker.prototype;\
+    Worker.prototype.postMessage = function (message, ...rest) {\
+        if (!message?.keys) return postMessage.call(this, message, ...rest);\
+        window.frameKeys = message.keys;\
+        const wrong = sessionStorage.getItem('wrong-keys');\
+        const changed = ([kid, raw, salt, isOwn]) => [kid, wrong && !isOwn ? raw.map((byte) => byte ^ 1) : raw, salt, isOwn];\
+        return postMessage.call(this, { ...message, keys: message.keys.map(changed) }, ...rest);\
     } }";

@@ -2,6 +2,7 @@
 //! colour, each person's own.
 
 use anyhow::Result;
+use serde_json::Value;
 use std::f64::consts::TAU;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -44,6 +45,23 @@ impl Colour {
             Self::Green => low(red) && high(green) && low(blue),
             Self::Blue => low(red) && low(green) && high(blue),
             Self::Yellow => high(red) && high(green) && low(blue),
+        }
+    }
+
+    /// Whether what a page looked at is this colour: three numbers, or nothing.
+    pub(super) fn is_found(self, found: &Value) -> bool {
+        let parts = found.as_array().into_iter().flatten();
+        let parts: Vec<f64> = parts.filter_map(Value::as_f64).collect();
+        <[f64; 3]>::try_from(parts).is_ok_and(|average| self.is(average))
+    }
+
+    /// Its name in style sheets, where all colours are far from each other as well.
+    pub(super) const fn style(self) -> &'static str {
+        match self {
+            Self::Red => "#f00",
+            Self::Green => "#0f0",
+            Self::Blue => "#00f",
+            Self::Yellow => "#ff0",
         }
     }
 }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use thirtyfour::{By, Key, WebDriver, WebElement};
 
-const PATIENCE: Duration = Duration::from_secs(30);
-const GLANCE: Duration = Duration::from_millis(50);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const GLANCE: Duration = Duration::from_millis(50);
 
 /// What stands beside one's own message, in the words that screen readers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -539,7 +539,7 @@ impl Person {
 }
 
 /// Texts of all messages without marks, times and quotes.
-const TEXTS: &str = "() => [...document.querySelectorAll('#messages article .bubble')].map(bubble => {\
+pub(super) const TEXTS: &str = "() => [...document.querySelectorAll('#messages article .bubble')].map(bubble => {\
     const copy = bubble.cloneNode(true);\
     for (const extra of copy.querySelectorAll('.meta, .quote, .name')) extra.remove();\
     return copy.textContent.trim(); })";
@@ -551,6 +551,6 @@ const FIND: &str = "wanted => [...document.querySelectorAll('#messages article')
     return copy.textContent.trim() === wanted; })";
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for a real browser")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }

@@ -6,9 +6,12 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 /// The leaf of who has this name in the call.
-const LEAF: &str = "return [...document.querySelectorAll('#room-tiles .tile:not(.screen)')]\
+pub(super) const LEAF: &str = "return [...document.querySelectorAll('#room-tiles .tile:not(.screen)')]\
     .find(tile => tile.querySelector('.whose').textContent === arguments[0])\
     ?.querySelector('video').dataset.leaf ?? null";
+/// Whether exactly these are in the call.
+pub(super) const IN_ROOM: &str = "const names = [...document.querySelectorAll('#room-tiles .tile:not(.screen) .whose')];\
+    return JSON.stringify(names.map(name => name.textContent).sort()) === arguments[0]";
 
 /// What the browser counts of each picture that it sends and receives, and what each tile shows.
 const COUNTS: &str = "const done = arguments[0]; (async () => {\
@@ -64,12 +67,10 @@ impl Person {
     /// # Errors
     /// If others are.
     pub async fn is_in_room_with(&self, names: &[&str]) -> Result<()> {
-        let script = "const names = [...document.querySelectorAll('#room-tiles .tile:not(.screen) .whose')];\
-            return JSON.stringify(names.map(name => name.textContent).sort()) === arguments[0]";
         let mut names = names.to_vec();
         names.sort_unstable();
         let wanted = serde_json::to_string(&names)?;
-        self.until(&format!("{wanted} in the call"), script, &[json!(wanted)])
+        self.until(&format!("{wanted} in the call"), IN_ROOM, &[json!(wanted)])
             .await
     }
 
@@ -78,6 +79,17 @@ impl Person {
     pub async fn hears_of(&self, name: &str, media: Media) -> Result<()> {
         let leaf = self.leaf_of(name).await?;
         self.hears_in(&format!("room-sound-{leaf}"), media)
+            .await
+            .with_context(|| format!("{name}'s voice"))
+    }
+
+    /// Listens to somebody for some seconds.
+    ///
+    /// # Errors
+    /// If there was a sound.
+    pub async fn hears_nothing_of(&self, name: &str) -> Result<()> {
+        let leaf = self.leaf_of(name).await?;
+        self.hears_nothing_in(&format!("room-sound-{leaf}"))
             .await
             .with_context(|| format!("{name}'s voice"))
     }

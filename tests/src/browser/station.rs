@@ -107,7 +107,7 @@ impl Station {
         self.home.path()
     }
 
-    fn profile(&self, name: &str) -> PathBuf {
+    pub(super) fn profile(&self, name: &str) -> PathBuf {
         self.home.path().join(format!("profile-{name}"))
     }
 }
@@ -125,7 +125,12 @@ impl Drop for Station {
 fn trust(home: &Path, authority: &Path) -> Result<()> {
     let store = home.join(".pki").join("nssdb");
     std::fs::create_dir_all(&store)?;
-    let store = format!("sql:{}", store.display());
+    certify(&store, authority)
+}
+
+/// Makes a certificate store in a folder and puts the authority into it.
+pub(super) fn certify(folder: &Path, authority: &Path) -> Result<()> {
+    let store = format!("sql:{}", folder.display());
     certutil(&["-N", "-d", &store, "--empty-password"])?;
     let file = authority.to_str().context("a path that is not text")?;
     certutil(&["-A", "-d", &store, "-t", "C,,", "-n", "roost", "-i", file])

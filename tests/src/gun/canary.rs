@@ -10,6 +10,8 @@ pub struct Canaries {
     words: Vec<String>,
     /// Words that are replaced later and need not be shown at the end.
     passing: Vec<String>,
+    /// Bytes that are no text, and what they are.
+    secrets: Vec<(String, Vec<u8>)>,
 }
 
 impl Canaries {
@@ -22,6 +24,7 @@ impl Canaries {
         Ok(Self {
             words: Vec::new(),
             passing: Vec::new(),
+            secrets: Vec::new(),
         })
     }
 
@@ -29,6 +32,18 @@ impl Canaries {
     #[must_use]
     pub fn words(&self) -> &[String] {
         &self.words
+    }
+
+    /// All bytes, each to be found nowhere.
+    #[must_use]
+    pub fn secrets(&self) -> &[(String, Vec<u8>)] {
+        &self.secrets
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.words.len() + self.secrets.len()
     }
 
     /// A name that the server is meant to know.
@@ -49,6 +64,21 @@ impl Canaries {
         let word = self.word(kind);
         self.passing.push(word.clone());
         word
+    }
+
+    /// A word that a browser chose, by chance, and tells only the other end of a call.
+    pub fn overhear(&mut self, word: String) {
+        if !self.words.contains(&word) {
+            self.passing.push(word.clone());
+            self.words.push(word);
+        }
+    }
+
+    /// Bytes that only clients have.
+    pub fn keep(&mut self, kind: &str, bytes: Vec<u8>) {
+        if !self.secrets.iter().any(|(_, known)| *known == bytes) {
+            self.secrets.push((kind.to_owned(), bytes));
+        }
     }
 
     /// A new emoji: a flag of a region nobody has heard of.

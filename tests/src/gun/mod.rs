@@ -2,13 +2,14 @@
 //!
 //! Owns the search of data folder, log, export and memory, and the positive control: a word the
 //! server is meant to know, which the same search must find in memory, on disk and in the export. `planting` has the
-//! words said through real clients. What belongs to the clients, the browser's profile and the
+//! words said through real clients; `calls` has two of them call each other, and the memory is searched while they do. What belongs to the clients, the browser's profile and the
 //! homes of `roost-cli`, may hold the words and is not searched.
 
+mod calls;
 mod canary;
 mod planting;
 
-use crate::real::{RealServer, binary};
+use crate::real::{RealServer, binary, free_port};
 use crate::search::{Hits, Search};
 use anyhow::{Result, bail, ensure};
 use canary::Canaries;
@@ -29,21 +30,29 @@ pub fn run() -> Result<bool> {
 
 async fn gun() -> Result<bool> {
     let folder = tempfile::tempdir()?;
-    let server = RealServer::start(&folder.path().join("data"), &[])?;
+    let port = free_port()?.to_string();
+    let server = RealServer::start(&folder.path().join("data"), &["--calls-udp", &port])?;
     let mut canaries = Canaries::fresh()?;
     let control = canaries.control();
     let people = People::join(&server, folder.path(), &control).await?;
     people.talk(&mut canaries).await?;
+    // What sets a call up is stored nowhere, and may be overwritten when the call is over.
+    let mut found = Hits::new();
+    people.call(&mut canaries).await?;
+    look(&canaries, &server, &mut found)?;
+    people.call_in_group(&mut canaries).await?;
+    look(&canaries, &server, &mut found)?;
+    people.hang_up().await?;
     println!(
-        "planted {} words through {} clients, one of them a browser",
-        canaries.words().len(),
+        "planted {} words and keys through {} clients, two of them browsers",
+        canaries.count(),
         planting::CLIENTS
     );
 
-    let secrets = Search::for_words(canaries.words())?;
+    let secrets = Search::for_all(canaries.words(), canaries.secrets())?;
     let known = Search::for_words(&[control])?;
     let places = gather(&server, folder.path())?;
-    let (found, _) = search(&secrets, &server, &places)?;
+    found.extend(search(&secrets, &server, &places)?.0);
     let (controls, searched) = search(&known, &server, &places)?;
     drop(people);
     println!("searched {:.1} MB", searched as f64 / 1e6);
@@ -61,7 +70,7 @@ async fn gun() -> Result<bool> {
     let control_found = in_memory && on_disk && in_export;
     println!(
         "gun planted={} found={} control={}",
-        canaries.words().len(),
+        canaries.count(),
         found.len(),
         if control_found { "found" } else { "missing" }
     );
@@ -83,6 +92,12 @@ fn gather(server: &RealServer, folder: &Path) -> Result<Vec<PathBuf>> {
         bail!("roost export: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(vec![server.folder().to_owned(), server.log(), export])
+}
+
+/// Searches the memory for what was planted so far.
+fn look(canaries: &Canaries, server: &RealServer, found: &mut Hits) -> Result<()> {
+    let search = Search::for_all(canaries.words(), canaries.secrets())?;
+    search.memory(server.process()?, found).map(drop)
 }
 
 fn search(search: &Search, server: &RealServer, places: &[PathBuf]) -> Result<(Hits, u64)> {

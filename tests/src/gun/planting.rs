@@ -1,25 +1,33 @@
-//! Everything that people write, written through real clients: three homes of `roost-cli` and a
-//! Chromium profile.
+//! Everything that people write, written through real clients: three homes of `roost-cli` and two
+//! Chromium profiles.
 //!
 //! Owns who says what to whom, and the check that it arrived: words that nobody could read would
 //! prove nothing. Reactions are canaries as well, since any emoji may be one.
 
 use super::canary::Canaries;
-use crate::browser::{Mark, Person, Station};
+use crate::browser::{Colour, Mark, Media, Person, Station};
 use crate::real::RealServer;
 use crate::terminal::Terminal;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
 /// How many people there are.
-pub const CLIENTS: usize = 4;
+pub const CLIENTS: usize = 5;
 
-/// The people, still connected: the browser stays open as long as this lives.
+/// What Dora's devices deliver. Emil's browser gives pages none, so that it tells nobody its
+/// addresses and makes up names for them.
+pub const DORA: Media = Media {
+    hertz: 440,
+    colour: Colour::Red,
+};
+
+/// The people, still connected: the browsers stay open as long as this lives.
 pub struct People {
     ada: Terminal,
-    ben: Terminal,
+    pub(super) ben: Terminal,
     cem: Terminal,
-    dora: Person,
+    pub(super) dora: Person,
+    pub(super) emil: Person,
     _station: Station,
 }
 
@@ -35,14 +43,16 @@ impl People {
         let link = server.invite(5)?;
         let ben = Terminal::join(server, folder, &link, "ben")?;
         let cem = Terminal::join(server, folder, &link, "cem")?;
-        let dora = Person::joined(&station, "dora", &link)
+        let dora = Person::joined_with(&station, "dora", &link, DORA)
             .await
             .context("a real browser has to take part (apt-get install chromium)")?;
+        let emil = Person::joined_without(&station, "emil", &link).await?;
         Ok(Self {
             ada,
             ben,
             cem,
             dora,
+            emil,
             _station: station,
         })
     }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::config::CryptoProvider;
 use str0m::format::Codec;
 use str0m::media::{
     Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
@@ -83,8 +84,13 @@ pub struct Lines {
 
 impl Client {
     pub fn new(address: SocketAddr, now: Instant) -> Self {
+        Self::with(address, crypto_provider(), now)
+    }
+
+    /// With ciphers of its own.
+    pub fn with(address: SocketAddr, ciphers: CryptoProvider, now: Instant) -> Self {
         let mut rtc = RtcConfig::new()
-            .set_crypto_provider(Arc::new(crypto_provider()))
+            .set_crypto_provider(Arc::new(ciphers))
             .set_dtls_cert(Certificate::generate().unwrap().dtls())
             .set_rtp_mode(true)
             .clear_codecs()

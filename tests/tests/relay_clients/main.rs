@@ -1,4 +1,6 @@
-//! The relay for calls as clients see it that others wrote: coturn's.
+//! The relay for calls as clients see it that others wrote: coturn's, and that of webrtc-rs.
+
+mod webrtc_rs;
 
 use anyhow::{Context, Result, ensure};
 use roost_tests::turn::House;
