@@ -19,6 +19,13 @@ const GLANCE: Duration = Duration::from_millis(100);
 const BUFFER_BYTES: usize = 16 << 20;
 const ETHERNET: usize = 14;
 
+/// A port, by the protocol that it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    Udp(u16),
+    Tcp(u16),
+}
+
 /// Packets as they come.
 pub struct Capture {
     stop: Arc<AtomicBool>,
@@ -30,7 +37,7 @@ impl Capture {
     ///
     /// # Errors
     /// If this process may not see the packets of its network.
-    pub fn begin(is_wanted: impl Fn(u16) -> bool + Send + 'static) -> Result<Self> {
+    pub fn begin(is_wanted: impl Fn(Port) -> bool + Send + 'static) -> Result<Self> {
         let all = socket(AddressFamily::PACKET, SocketType::RAW, Some(eth::ALL));
         let all = all.context("seeing all packets, which root may in a network of its own")?;
         sockopt::set_socket_timeout(&all, sockopt::Timeout::Recv, Some(GLANCE))?;
@@ -53,7 +60,7 @@ impl Capture {
     }
 }
 
-fn gather(all: &OwnedFd, is_over: &AtomicBool, is_wanted: impl Fn(u16) -> bool) -> Vec<Vec<u8>> {
+fn gather(all: &OwnedFd, is_over: &AtomicBool, is_wanted: impl Fn(Port) -> bool) -> Vec<Vec<u8>> {
     let (mut packets, mut bytes) = (Vec::new(), 0);
     let mut place = vec![0; 1 << 17];
     while !is_over.load(Ordering::Relaxed) && bytes < BYTES_MAX {
@@ -71,7 +78,7 @@ fn gather(all: &OwnedFd, is_over: &AtomicBool, is_wanted: impl Fn(u16) -> bool) 
 }
 
 /// Ports and payload of a packet of UDP or TCP.
-fn read(packet: &[u8]) -> Option<([u16; 2], &[u8])> {
+fn read(packet: &[u8]) -> Option<([Port; 2], &[u8])> {
     let packet = packet.get(ETHERNET..)?;
     let (protocol, inner) = match packet.first()? >> 4 {
         4 => (packet.get(9)?, usize::from(packet[0] & 15) * 4),
@@ -79,13 +86,13 @@ fn read(packet: &[u8]) -> Option<([u16; 2], &[u8])> {
         _ => return None,
     };
     let inner = packet.get(inner..)?;
-    let header = match protocol {
-        17 => 8,
-        6 => usize::from(inner.get(12)? >> 4) * 4,
+    let (of, header): (fn(u16) -> Port, usize) = match protocol {
+        17 => (Port::Udp, 8),
+        6 => (Port::Tcp, usize::from(inner.get(12)? >> 4) * 4),
         _ => return None,
     };
     let port = |at: usize| Some(u16::from_be_bytes([*inner.get(at)?, *inner.get(at + 1)?]));
-    Some(([port(0)?, port(2)?], inner.get(header..)?))
+    Some(([of(port(0)?), of(port(2)?)], inner.get(header..)?))
 }
 
 #[cfg(test)]
@@ -98,13 +105,15 @@ mod tests {
         let mut tcp = vec![0, 9, 1, 0];
         tcp.extend([0; 8]);
         tcp.extend([5 << 4, 0, 0, 0, 0, 0, 0, 0, b'a', b'b', b'c']);
-        for (protocol, inner) in [(17, &udp[..]), (6, &tcp)] {
+        let of_udp = [Port::Udp(9), Port::Udp(256)];
+        let of_tcp = [Port::Tcp(9), Port::Tcp(256)];
+        for (protocol, inner, ports) in [(17, &udp[..], of_udp), (6, &tcp, of_tcp)] {
             let mut ipv4 = [0; ETHERNET + 20];
             (ipv4[ETHERNET], ipv4[ETHERNET + 9]) = (0x45, protocol);
             let mut ipv6 = [0; ETHERNET + 40];
             (ipv6[ETHERNET], ipv6[ETHERNET + 6]) = (0x60, protocol);
 
-            let expected = Some(([9, 256], &b"abc"[..]));
+            let expected = Some((ports, &b"abc"[..]));
             assert_eq!(read(&[&ipv4, inner].concat()), expected);
             assert_eq!(read(&[&ipv6, inner].concat()), expected);
         }

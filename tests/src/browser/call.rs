@@ -71,10 +71,23 @@ impl Person {
     /// # Errors
     /// If the browser does not start, or the link does not work.
     pub async fn joined_without(station: &Station, name: &str, link: &str) -> Result<Self> {
-        let person = Self::with(station, name, &no_devices()).await?;
+        let person = Self::without_devices(station, name).await?;
         person.joins(link).await?;
         person.is_in().await?;
         Ok(person)
+    }
+
+    /// Somebody whose browser gives pages neither a microphone nor a camera.
+    ///
+    /// # Errors
+    /// If the browser does not start.
+    pub async fn without_devices(station: &Station, name: &str) -> Result<Self> {
+        let flags = [
+            "--use-fake-device-for-media-stream",
+            "--deny-permission-prompts",
+            "--autoplay-policy=no-user-gesture-required",
+        ];
+        Self::with(station, name, &flags.map(str::to_owned)).await
     }
 
     /// Calls the person of the open conversation.

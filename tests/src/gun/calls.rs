@@ -1,12 +1,14 @@
 //! What two browsers tell each other to set up a call, and the keys of a group call's frames.
 //!
-//! Owns the calls that Dora and Emil make, and the check that they heard each other in them. A call
+//! Owns the calls that Dora and Emil make, and the check that they heard each other in them. Whoever
+//! is a guest in one has a name that only the call may know, and a link with a secret. A call
 //! has no topic of its own: it is named by its conversation, whose name is a canary. Of a group call
 //! the server knows how each device connects to it; what it does not know are keys.
 
 use super::canary::Canaries;
 use super::planting::{DORA, People};
-use anyhow::{Result, ensure};
+use crate::browser::Person;
+use anyhow::{Context, Result, ensure};
 
 impl People {
     /// Emil hears Dora. They are still talking.
@@ -63,13 +65,32 @@ impl People {
         self.ben.sync()?;
         let renamed = canaries.word("renamed in a call");
         self.ben.rename(&name, &renamed)?;
-        dora.sees_words(&renamed).await?;
+        dora.sees_words(&renamed).await
+    }
+
+    /// Somebody without an account comes to the group's call by its link, under a name. They stay
+    /// until they are dropped.
+    ///
+    /// # Errors
+    /// If they are not let in.
+    pub async fn welcome_guest(&self, canaries: &mut Canaries) -> Result<Person> {
+        let (dora, emil) = (&self.dora, &self.emil);
+        let link = dora.invites_guests().await?;
+        let (_, secret) = link.split_once('#').context("a link's secret")?;
+        canaries.overhear(secret.to_owned());
+        let name = canaries.passing("guest");
+        let guest = Person::without_devices(&self.station, &name).await?;
+        guest.visits(&link).await?;
+        emil.sees_words(&name).await?;
+        dora.lets_in(&name).await?;
+        emil.is_in_room_with(&["You", "dora", &name]).await?;
+        guest.hears_of("dora", DORA).await?;
         for person in [dora, emil] {
             for key in person.frame_keys().await? {
                 canaries.keep("a frame key", key.raw);
             }
         }
-        Ok(())
+        Ok(guest)
     }
 
     /// # Errors

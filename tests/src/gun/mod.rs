@@ -41,10 +41,12 @@ async fn gun() -> Result<bool> {
     people.call(&mut canaries).await?;
     look(&canaries, &server, &mut found)?;
     people.call_in_group(&mut canaries).await?;
+    let guest = people.welcome_guest(&mut canaries).await?;
     look(&canaries, &server, &mut found)?;
     people.hang_up().await?;
+    drop(guest);
     println!(
-        "planted {} words and keys through {} clients, two of them browsers",
+        "planted {} words and keys through {} clients, three of them browsers",
         canaries.count(),
         planting::CLIENTS
     );

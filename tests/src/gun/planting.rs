@@ -11,8 +11,8 @@ use crate::terminal::Terminal;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
-/// How many people there are.
-pub const CLIENTS: usize = 5;
+/// How many people there are, with the guest of a call.
+pub const CLIENTS: usize = 6;
 
 /// What Dora's devices deliver. Emil's browser gives pages none, so that it tells nobody its
 /// addresses and makes up names for them.
@@ -28,7 +28,7 @@ pub struct People {
     cem: Terminal,
     pub(super) dora: Person,
     pub(super) emil: Person,
-    _station: Station,
+    pub(super) station: Station,
 }
 
 impl People {
@@ -53,7 +53,7 @@ impl People {
             cem,
             dora,
             emil,
-            _station: station,
+            station,
         })
     }
 
