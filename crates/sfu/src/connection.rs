@@ -57,6 +57,8 @@ pub struct Connection {
     pub slots: BTreeMap<Mid, Slot>,
     /// What it is taken to carry, in bits a second.
     pub estimate_bps: u64,
+    /// Of the media library; ahead of the clock by as many microseconds as packets left at once.
+    time: Instant,
     rtc: Rtc,
 }
 
@@ -99,6 +101,7 @@ impl Connection {
             sources: BTreeMap::new(),
             slots: BTreeMap::new(),
             estimate_bps: FIRST_ESTIMATE_BPS,
+            time: now,
             rtc,
         }
     }
@@ -171,7 +174,10 @@ impl Connection {
     /// # Errors
     /// The connection is over.
     pub fn pass_time(&mut self, now: Instant) -> Result<(), Over> {
-        self.rtc.handle_input(Input::Timeout(now)).map_err(over)
+        self.time = self.time.max(now);
+        self.rtc
+            .handle_input(Input::Timeout(self.time))
+            .map_err(over)
     }
 
     /// All there is to send and to say now; when to let time pass next.
@@ -182,19 +188,16 @@ impl Connection {
         &mut self,
         out: &mut Vec<Datagram>,
         said: &mut Vec<Said>,
-        now: Instant,
     ) -> Result<Instant, Over> {
         // The library's pacer gives one packet each time it is told that time passes, the oldest of
         // sound first, and wants the next a microsecond later. On a machine that is busy there is
         // more to send than times to tell it, and pictures would wait for ever.
-        let mut time = now;
         for _ in 1..PACKETS_AT_ONCE {
             let due = self.drain_once(out, said)?;
-            if due > time + PACER_STEP {
+            if due > self.time + PACER_STEP {
                 return Ok(due);
             }
-            time = due.max(time);
-            self.pass_time(time)?;
+            self.pass_time(due)?;
         }
         self.drain_once(out, said)
     }

@@ -1,5 +1,5 @@
-//! The Dependency Descriptor, an RTP header extension: the only thing that says of an encrypted
-//! frame whether pictures can begin with it (AV1 RTP specification, appendix A).
+//! The Dependency Descriptor, an RTP header extension: says of an encrypted frame whether pictures
+//! can begin with it (AV1 RTP specification, appendix A).
 
 use std::sync::Arc;
 use str0m::rtp::{Extension, ExtensionSerializer, ExtensionValues};

@@ -10,6 +10,9 @@ pub const ADDRESSES_PER_CONNECTION: usize = 4;
 pub const PLACE_KEPT: Duration = Duration::from_secs(10);
 /// A datagram; what is larger is of nobody who follows the path's limits.
 pub const DATAGRAM_BYTES: usize = 2_000;
+/// Of one packet of media, what is passed on: browsers send 1,200 at most. The media library puts what
+/// leaves into 2,000 bytes, behind a header that may be longer than the one it came with.
+pub const PAYLOAD_BYTES: usize = 1_400;
 /// M-lines of one offer: what is sent, what is received, and some that were given up.
 pub const OFFER_M_LINES: usize = 96;
 /// A connection that is silent for so long is over. Clients check theirs every few seconds.
@@ -28,5 +31,5 @@ pub const STREAM_GAP: Duration = Duration::from_millis(1_500);
 pub const LAYERS: usize = 3;
 /// What a connection is taken to carry until that was measured, in bits a second.
 pub const FIRST_ESTIMATE_BPS: u64 = 1_500_000;
-/// What a connection is taken to carry at least: the sound of a few and a small picture or two.
+/// What a connection is taken to carry at least of sound and smallest layers, in bits a second.
 pub const LEAST_BPS: u64 = 300_000;

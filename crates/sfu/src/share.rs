@@ -5,7 +5,6 @@
 //! been there before a slot goes up is the slot's.
 
 use crate::layer::Layer;
-use crate::limit::LEAST_BPS;
 
 /// A picture that is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,26 +36,23 @@ impl<K> Picture<K> {
     }
 }
 
-/// What pictures may take of a path that is taken to carry so much, in bits a second, beside the
-/// sound. Small estimates are not believed: they grow only with what is sent, and where a browser or
-/// this machine is busy for a moment they fall to what little that is.
-pub fn room_for_pictures(estimate_bps: u64, sound_bps: u64) -> u64 {
-    estimate_bps.max(LEAST_BPS).saturating_sub(sound_bps)
-}
-
 /// Shares so many bits a second. The first of the dear ones, or of all, always gets its smallest
-/// layer: what is measured while nothing is sent says little.
-pub fn share<K>(bits_per_second: u64, pictures: &mut [Picture<K>]) {
-    let mut left = bits_per_second;
+/// layer: what is measured while nothing is sent says little. For the smallest layers there are
+/// `least` bits a second in any case: estimates grow only with what is sent, and where a browser or
+/// this machine is busy for a moment they fall to what little that is.
+pub fn share<K>(bits_per_second: u64, least: u64, pictures: &mut [Picture<K>]) {
+    let (mut left, mut spent) = (bits_per_second.max(least), 0_u64);
     pictures.sort_by_key(|picture| (!picture.is_dear, picture.height));
     for (turn, picture) in pictures.iter_mut().enumerate() {
         let needs = picture.needs(0);
         picture.gets = (turn == 0 || needs <= left).then_some(0);
         if picture.gets.is_some() {
             left = left.saturating_sub(needs);
+            spent = spent.saturating_add(needs);
         }
     }
     // Small ones get their share, and what is large gets what is left.
+    let mut left = bits_per_second.saturating_sub(spent);
     pictures.sort_by_key(|picture| picture.height);
     for picture in pictures.iter_mut().filter(|picture| picture.gets.is_some()) {
         let there = left.saturating_add(picture.needs(0));
@@ -105,27 +101,25 @@ mod tests {
     }
 
     fn shared(kbps: u64, mut pictures: Vec<Picture<u8>>) -> Vec<Option<usize>> {
-        share(kbps * 1_000, &mut pictures);
+        share(kbps * 1_000, 0, &mut pictures);
         pictures.sort_by_key(|picture| picture.key);
         pictures.iter().map(|picture| picture.gets).collect()
     }
 
     #[test]
-    fn small_pictures_do_not_pause_for_an_estimate_made_of_little_more_than_sound() {
-        let room = room_for_pictures(113_000, 112_000);
-        assert_eq!(
-            shared(room / 1_000, vec![picture(1, None)]),
-            [Some(0)],
-            "{room}"
-        );
-        let mut three = [1, 2, 3].map(|key| picture(key, None)).to_vec();
-        for layer in three.iter_mut().flat_map(|picture| &mut picture.layers) {
-            layer.bits_per_second /= 10;
-        }
+    fn the_smallest_layers_have_their_least_and_better_ones_only_what_was_measured() {
+        let shared = |bps: u64| {
+            let mut three = [1, 2, 3].map(|key| picture(key, None));
+            for layer in three.iter_mut().flat_map(|picture| &mut picture.layers) {
+                layer.bits_per_second /= 10;
+            }
+            share(bps, 188_000, &mut three);
+            three.map(|picture| picture.gets)
+        };
 
-        assert_eq!(shared(room / 1_000, three), [Some(1), Some(1), Some(1)]);
-        assert_eq!(room_for_pictures(2_000_000, 112_000), 1_888_000);
-        assert_eq!(room_for_pictures(0, 400_000), 0);
+        assert_eq!(shared(1_000), [Some(0); 3], "sound was all there was");
+        assert_eq!(shared(100_000), [Some(1), Some(0), Some(0)]);
+        assert_eq!(shared(188_000), [Some(1); 3]);
     }
 
     #[test]
@@ -149,7 +143,7 @@ mod tests {
     #[test]
     fn the_next_step_is_the_smallest_there_is() {
         let next = |kbps: u64, mut pictures: Vec<Picture<u8>>| {
-            share(kbps * 1_000, &mut pictures);
+            share(kbps * 1_000, 0, &mut pictures);
             next_step(&pictures)
         };
 

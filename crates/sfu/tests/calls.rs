@@ -417,6 +417,22 @@ fn a_machine_that_is_served_seldom_sends_pictures_as_well_as_sound() {
 }
 
 #[test]
+fn what_is_larger_than_browsers_send_is_dropped_and_the_call_goes_on() {
+    let mut world = World::new();
+    let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+    world.watch(ben, ada, 720);
+    world.run(5);
+
+    world.say(ada, &[1; 1_400], -30);
+    world.say(ada, &[2; 1_401], -30);
+    world.say(ada, &[3; 1_900], -30);
+    world.say(ada, &[4; 100], -30);
+
+    let heard: Vec<_> = world.heard(ben).iter().map(|it| it[0]).collect();
+    assert_eq!(heard, [1, 4]);
+}
+
+#[test]
 fn a_height_of_nothing_pauses_and_what_is_not_named_is_not_carried() {
     let mut world = World::new();
     let [ada, ben] = [(); 2].map(|()| world.join(CALL));

@@ -3,7 +3,8 @@
 use super::Sfu;
 use crate::call::Place;
 use crate::connection::Connection;
-use crate::share::{Picture, next_step, room_for_pictures, share};
+use crate::limit::LEAST_BPS;
+use crate::share::{Picture, next_step, share};
 use crate::slot::Encoding;
 use crate::source::Source;
 use roost_wire::GroupId;
@@ -20,8 +21,9 @@ impl Sfu {
         let sound: u64 = voices.iter().map(|(_, _, bps)| bps).sum();
         let best = pictures.iter().filter_map(|picture| picture.layers.last());
         let best: u64 = best.map(|layer| layer.bits_per_second).sum();
-        let room = room_for_pictures(connection.estimate_bps, sound);
-        share(room, &mut pictures);
+        let beside_sound = |bps: u64| bps.saturating_sub(sound);
+        let (room, least) = (connection.estimate_bps, LEAST_BPS);
+        share(beside_sound(room), beside_sound(least), &mut pictures);
         let next = next_step(&pictures);
         let connection = self.connections.get_mut(&id)?;
         for (mid, track, _) in voices {

@@ -3,7 +3,7 @@
 use super::Sfu;
 use crate::connection::Said;
 use crate::door;
-use crate::limit::DATAGRAM_BYTES;
+use crate::limit::{DATAGRAM_BYTES, PAYLOAD_BYTES};
 use crate::slot::Encoding;
 use roost_wire::api::{MediaConnection, TrackKind};
 use std::net::SocketAddr;
@@ -57,7 +57,7 @@ impl Sfu {
             return;
         };
         let mut said = Vec::new();
-        match connection.drain(&mut self.out, &mut said, now) {
+        match connection.drain(&mut self.out, &mut said) {
             Ok(due) => self.due.insert(id, due),
             Err(_) => return self.end(id),
         };
@@ -81,6 +81,9 @@ impl Sfu {
     }
 
     fn forward(&mut self, from: MediaConnection, packet: &RtpPacket, now: Instant) -> Option<()> {
+        if packet.payload.len() > PAYLOAD_BYTES {
+            return None;
+        }
         let sender = self.connections.get_mut(&from)?;
         let (mid, rid) = sender.place_of(packet)?;
         let (device, group) = (sender.device, sender.group);
