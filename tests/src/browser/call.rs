@@ -82,12 +82,7 @@ impl Person {
     /// # Errors
     /// If the browser does not start.
     pub async fn without_devices(station: &Station, name: &str) -> Result<Self> {
-        let flags = [
-            "--use-fake-device-for-media-stream",
-            "--deny-permission-prompts",
-            "--autoplay-policy=no-user-gesture-required",
-        ];
-        Self::with(station, name, &flags.map(str::to_owned)).await
+        Self::with(station, name, &no_devices()).await
     }
 
     /// Calls the person of the open conversation.

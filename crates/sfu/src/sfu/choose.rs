@@ -22,8 +22,8 @@ impl Sfu {
         let best = pictures.iter().filter_map(|picture| picture.layers.last());
         let best: u64 = best.map(|layer| layer.bits_per_second).sum();
         let beside_sound = |bps: u64| bps.saturating_sub(sound);
-        let (room, least) = (connection.estimate_bps, LEAST_BPS);
-        share(beside_sound(room), beside_sound(least), &mut pictures);
+        let room = beside_sound(connection.estimate_bps);
+        share(room, beside_sound(LEAST_BPS), &mut pictures);
         let next = next_step(&pictures);
         let connection = self.connections.get_mut(&id)?;
         for (mid, track, _) in voices {
