@@ -126,7 +126,9 @@ async fn the_keys_of_who_was_removed_open_nothing_more() -> Result<()> {
     let [ada, ben, cleo] = &house.people;
     house.talks().await?;
     let mut his = Seals::of(&house.station, ben).await?;
-    let before = his.takes(FRAMES).await?.taken;
+    // A path is measured with packets that went already, so browsers may hand a frame over again: it
+    // opens once.
+    let before = once(his.takes(FRAMES).await?.taken);
     let held = cleo.frame_keys().await?;
 
     ada.removes_from_room("Cleo").await?;
@@ -252,6 +254,15 @@ impl Dice {
         }
         frame
     }
+}
+
+/// Each of them once, in their order.
+fn once(frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut seen = BTreeSet::new();
+    let news = frames
+        .into_iter()
+        .filter(|frame| seen.insert(frame.clone()));
+    news.collect()
 }
 
 /// How many are in both.
