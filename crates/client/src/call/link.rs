@@ -56,8 +56,9 @@ impl Link {
             self.ack_at.get_or_insert(now.plus_millis(ACK_MS));
         }
         let mut new = Vec::new();
-        for (number, signal) in (parcel.first..).zip(signals) {
-            if number == self.heard.saturating_add(1) {
+        // No honest device counts so far that numbers end.
+        for (number, signal) in (parcel.first..=u64::MAX).zip(signals) {
+            if self.heard.checked_add(1) == Some(number) {
                 self.heard = number;
                 new.push(signal);
             }
@@ -139,4 +140,22 @@ impl Link {
 fn pause(tries: u32) -> u64 {
     let doubled = RESEND_FIRST_MS.saturating_mul(1 << tries.min(8));
     doubled.min(RESEND_MAX_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parcel_whose_numbers_end_is_heard_like_any_other_that_does_not_fit() {
+        let mut link = Link::default();
+        let parcel = Parcel {
+            to: DeviceId::new([1; 16]),
+            ack: 0,
+            first: u64::MAX,
+            signals: List::capped(vec![MediaSignal::Restart, MediaSignal::Restart]),
+        };
+
+        assert_eq!(link.hear(parcel, Moment::default()), []);
+    }
 }
