@@ -9,8 +9,7 @@
 use crate::group::EpochSecret;
 use crate::port::Dice;
 use crate::record::CallLinkRecord;
-use aes_gcm::aead::{Aead, KeyInit, Payload};
-use aes_gcm::{Aes256Gcm, Nonce};
+use crate::room::sealed;
 use hkdf::Hkdf;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
@@ -61,15 +60,8 @@ impl CallLinkRecord {
         visitor: &Visitor,
         dice: &mut dyn Dice,
     ) -> Vec<u8> {
-        let mut nonce = [0; 12];
-        dice.fill(&mut nonce);
-        let payload = Payload {
-            msg: &api::encode(visitor),
-            aad: &authenticated(stranger),
-        };
-        let sealed = cipher(&self.secret, KNOCK_LABEL).encrypt(&Nonce::from(nonce), payload);
-        // So short a message is within the cipher's limits.
-        [&nonce[..], &sealed.unwrap_or_default()].concat()
+        let key = key_of(&self.secret, KNOCK_LABEL);
+        sealed::seal(&key, &api::encode(visitor), &authenticated(stranger), dice)
     }
 
     /// # Errors
@@ -79,14 +71,8 @@ impl CallLinkRecord {
         stranger: &Stranger,
         sealed: &[u8],
     ) -> Result<Visitor, Malformed> {
-        let (nonce, sealed) = sealed.split_first_chunk::<12>().ok_or(BAD)?;
-        let payload = Payload {
-            msg: sealed,
-            aad: &authenticated(stranger),
-        };
-        let body = cipher(&self.secret, KNOCK_LABEL)
-            .decrypt(&Nonce::from(*nonce), payload)
-            .map_err(|_| BAD)?;
+        let key = key_of(&self.secret, KNOCK_LABEL);
+        let body = sealed::open(&key, sealed, &authenticated(stranger)).ok_or(BAD)?;
         api::decode(&body, WHAT, limit::KNOCK_BYTES)
     }
 
@@ -112,17 +98,10 @@ pub(crate) fn seal_links(
     links: Vec<CallLinkRecord>,
     dice: &mut dyn Dice,
 ) -> Vec<u8> {
-    let mut nonce = [0; 12];
-    dice.fill(&mut nonce);
     let links: List<CallLinkRecord, { limit::CALL_LINKS }> = List::capped(links);
-    let payload = Payload {
-        msg: &api::encode(&links),
-        aad: conversation.as_bytes(),
-    };
-    let sealed = links_cipher(base).encrypt(&Nonce::from(nonce), payload);
-    let epoch = base.epoch.get().to_be_bytes();
-    // So short a message is within the cipher's limits.
-    [&epoch[..], &nonce, &sealed.unwrap_or_default()].concat()
+    let (key, links) = (links_key(base), api::encode(&links));
+    let sealed = sealed::seal(&key, &links, conversation.as_bytes(), dice);
+    [&base.epoch.get().to_be_bytes()[..], &sealed].concat()
 }
 
 /// The epoch of the conversation whose key sealed links claim.
@@ -138,29 +117,22 @@ pub(crate) fn open_links(
     base: &EpochSecret,
     sealed: &[u8],
 ) -> Result<Vec<CallLinkRecord>, Malformed> {
-    let (_, rest) = sealed.split_first_chunk::<8>().ok_or(BAD)?;
-    let (nonce, sealed) = rest.split_first_chunk::<12>().ok_or(BAD)?;
-    let payload = Payload {
-        msg: sealed,
-        aad: conversation.as_bytes(),
-    };
-    let body = links_cipher(base)
-        .decrypt(&Nonce::from(*nonce), payload)
-        .map_err(|_| BAD)?;
+    let (_, sealed) = sealed.split_first_chunk::<8>().ok_or(BAD)?;
+    let body = sealed::open(&links_key(base), sealed, conversation.as_bytes()).ok_or(BAD)?;
     let links: List<CallLinkRecord, { limit::CALL_LINKS }> =
         api::decode(&body, WHAT, limit::CALL_LINKS_BYTES)?;
     Ok(links.into_vec())
 }
 
-fn links_cipher(base: &EpochSecret) -> Aes256Gcm {
-    cipher(base.secret.as_ref(), LINKS_LABEL)
+fn links_key(base: &EpochSecret) -> Zeroizing<[u8; 32]> {
+    key_of(base.secret.as_ref(), LINKS_LABEL)
 }
 
-fn cipher(secret: &[u8], label: &str) -> Aes256Gcm {
+fn key_of(secret: &[u8], label: &str) -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0; 32]);
     let expanded = Hkdf::<Sha256>::new(None, secret).expand(label.as_bytes(), key.as_mut());
     expanded.expect("HKDF-SHA256 yields up to 8,160 bytes, and these are 32");
-    Aes256Gcm::new((&*key).into())
+    key
 }
 
 fn authenticated(stranger: &Stranger) -> Vec<u8> {

@@ -5,6 +5,7 @@
 
 mod keys;
 pub(crate) mod knock;
+mod sealed;
 pub(crate) mod signal;
 
 pub(crate) use keys::frame_keys;

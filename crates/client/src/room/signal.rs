@@ -8,8 +8,7 @@ use crate::group::EpochSecret;
 use crate::identity::KeySeed;
 use crate::port::Dice;
 use crate::room::knock::Vouch;
-use aes_gcm::aead::{Aead, KeyInit, Payload};
-use aes_gcm::{Aes256Gcm, Nonce};
+use crate::room::sealed;
 use minicbor::{Decode, Encode};
 use roost_wire::{
     Blob, DisplayName, GroupId, List, Malformed, SignatureBytes, SignatureKey, api, limit,
@@ -84,20 +83,8 @@ pub(crate) fn seal(
         announcement,
         signature,
     });
-    let mut nonce = [0; 12];
-    dice.fill(&mut nonce);
-    let payload = Payload {
-        msg: &body,
-        aad: &authenticated(group, epoch),
-    };
-    let sealed = Aes256Gcm::new((&*key.secret).into()).encrypt(&Nonce::from(nonce), payload);
-    // So short a message is within the cipher's limits.
-    [
-        &epoch.to_be_bytes()[..],
-        &nonce,
-        &sealed.unwrap_or_default(),
-    ]
-    .concat()
+    let sealed = sealed::seal(&key.secret, &body, &authenticated(group, epoch), dice);
+    [&epoch.to_be_bytes()[..], &sealed].concat()
 }
 
 /// The epoch a signal claims.
@@ -109,16 +96,9 @@ pub(crate) fn epoch_of(bytes: &[u8]) -> Option<u64> {
 /// # Errors
 /// Refuses what was not sealed with this key for this group.
 pub(crate) fn open(group: &GroupId, key: &EpochSecret, bytes: &[u8]) -> Result<Opened, Malformed> {
-    let (epoch, rest) = bytes.split_first_chunk::<8>().ok_or(BAD)?;
-    let (nonce, sealed) = rest.split_first_chunk::<12>().ok_or(BAD)?;
+    let (epoch, sealed) = bytes.split_first_chunk::<8>().ok_or(BAD)?;
     let epoch = u64::from_be_bytes(*epoch);
-    let payload = Payload {
-        msg: sealed,
-        aad: &authenticated(group, epoch),
-    };
-    let body = Aes256Gcm::new((&*key.secret).into())
-        .decrypt(&Nonce::from(*nonce), payload)
-        .map_err(|_| BAD)?;
+    let body = sealed::open(&key.secret, sealed, &authenticated(group, epoch)).ok_or(BAD)?;
     let Signed {
         announcement,
         signature,
