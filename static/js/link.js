@@ -7,12 +7,14 @@
 
 /** @typedef {import('./devices.js').Kind} Kind */
 /** Somebody's track, on the screen or heard. @typedef {{ track: string, leaf: number, kind: Kind, height: number }} Wanted */
-/** @typedef {{ number: number, transceiver: RTCRtpTransceiver, wanted?: Wanted }} Place */
+/** @typedef {{ number: number, kind: 'mic' | 'camera', transceiver: RTCRtpTransceiver, wanted?: Wanted }} Place */
 /**
  * @typedef {object} Ears
  * @property {(sdp: string, isNew: boolean, sent: [mid: string, kind: Kind][]) => void} offer
  * @property {(wants: [mid: string, track: string, height: number][]) => void} watch
- * @property {(wanted: Wanted, track: MediaStreamTrack) => void} track
+ * @property {(wanted: Wanted, track: MediaStreamTrack) => void} track It has a place.
+ * @property {(wanted: Wanted, at: number | undefined) => void} begins Its first frame was opened in that place, of this time.
+ * @property {(wanted: Wanted) => void} lost It has no place any more: that is somebody else's soon.
  * @property {(connected: boolean) => void} connected
  * @property {() => void} broken It will not come back by itself.
  */
@@ -27,7 +29,7 @@ const LAYERS = [
   { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
 ];
 const DESCRIPTOR = 'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension';
-/** Places made at a time. */
+/** Places are made in such lots. */
 const AHEAD = 4;
 /** A connection that is gone for so long is made anew: it costs no more than to look for other ways. */
 const PATIENCE_MS = 1_500;
@@ -55,9 +57,10 @@ export class Link {
     [this.#seals, this.#ears] = [seals, ears];
     this.#pc = new RTCPeerConnection({ iceServers: servers.map(beside).filter(({ urls }) => urls.length), bundlePolicy: 'max-bundle' });
     this.#pc.onconnectionstatechange = () => this.#onState();
+    seals.addEventListener('message', this.#onSeals);
     for (const kind of KINDS) this.#sends[kind] = this.#sender(kind);
-    this.#make('mic');
-    this.#make('camera');
+    this.#make('mic', 1);
+    this.#make('camera', 1);
     this.offer();
   }
 
@@ -94,15 +97,17 @@ export class Link {
     if (this.#isDue) this.offer();
   }
 
-  /** What is to be heard and seen now. @param {Wanted[]} wanted */
+  /** What is to be heard and seen now. Sound comes first: pictures get the places that are left. @param {Wanted[]} wanted */
   want(wanted) {
-    this.#wanted = wanted;
+    this.#wanted = [...wanted.filter(isSound), ...wanted.filter((one) => !isSound(one))];
     this.#settle();
     const lacks = this.#seat();
     this.#ask();
-    if (!lacks.length) return;
-    for (const kind of new Set(lacks)) this.#make(kind);
-    this.offer();
+    const unheard = lacks.filter(isSound).length;
+    const isMore = [this.#make('mic', unheard), this.#make('camera', lacks.length - unheard)].some(Boolean);
+    if (isMore) this.offer();
+    // Lines stay what they are: a new connection begins with those for sound.
+    else if (unheard && this.#places.filter(({ kind }) => kind === 'camera').length > AHEAD) this.#ears.broken();
   }
 
   stats() {
@@ -113,6 +118,7 @@ export class Link {
     this.#over = true;
     clearTimeout(this.#patience);
     this.#pc.onconnectionstatechange = null;
+    this.#seals.removeEventListener('message', this.#onSeals);
     this.#pc.close();
   }
 
@@ -120,27 +126,34 @@ export class Link {
   #settle() {
     for (const place of this.#places) {
       const still = this.#wanted.find((wanted) => isSame(wanted, place.wanted));
-      if (!still && place.wanted) this.#seals.postMessage({ slots: [[place.number, undefined]] });
+      if (!still && place.wanted) {
+        this.#seals.postMessage({ slots: [[place.number, undefined]] });
+        this.#ears.lost(place.wanted);
+      }
       place.wanted = still;
     }
   }
 
-  /** Gives each track that has none a place; tells of what kind there are too few. */
+  /** Gives each track that has none a place; tells for which there is none. */
   #seat() {
-    const lacks = [];
-    for (const wanted of this.#wanted) {
-      if (this.#places.some((place) => isSame(wanted, place.wanted))) continue;
-      const kind = wanted.kind === 'mic' ? 'audio' : 'video';
-      const free = this.#places.find(({ wanted: taken, transceiver }) => !taken && transceiver.receiver.track.kind === kind);
-      if (!free) lacks.push(/** @type {Kind} */ (kind === 'audio' ? 'mic' : 'camera'));
-      else {
-        free.wanted = wanted;
-        this.#seals.postMessage({ slots: [[free.number, (TRACKS[wanted.kind] << 8) | wanted.leaf]] });
-        this.#ears.track(wanted, free.transceiver.receiver.track);
-      }
-    }
-    return lacks;
+    return this.#wanted.filter((wanted) => {
+      if (this.#places.some((place) => isSame(wanted, place.wanted))) return false;
+      const free = this.#places.find(({ wanted: taken, kind }) => !taken && (kind === 'mic') === isSound(wanted));
+      if (!free) return true;
+      free.wanted = wanted;
+      this.#seals.postMessage({ slots: [[free.number, sender(wanted)]] });
+      this.#ears.track(wanted, free.transceiver.receiver.track);
+      return false;
+    });
   }
+
+  /** @param {MessageEvent} event */
+  #onSeals = ({ data: { first } }) => {
+    if (!first) return;
+    const [number, of, at] = first;
+    const wanted = this.#places.find((place) => place.number === number)?.wanted;
+    if (wanted && sender(wanted) === of) this.#ears.begins(wanted, at);
+  };
 
   /** Tells the server, if it is not what was told last. */
   #ask() {
@@ -160,15 +173,21 @@ export class Link {
     return transceiver;
   }
 
-  /** Places for other people's tracks. @param {Kind} kind */
-  #make(kind) {
-    for (let count = 0; count < AHEAD && this.#places.length < PLACES_MAX; count += 1) {
+  /**
+   * Places for other people's tracks, some more than are lacking; whether any was made.
+   *
+   * @param {'mic' | 'camera'} kind @param {number} lacking
+   */
+  #make(kind, lacking) {
+    const count = Math.min(Math.ceil(lacking / AHEAD) * AHEAD, PLACES_MAX - this.#places.length);
+    for (let made = 0; made < count; made += 1) {
       const transceiver = this.#pc.addTransceiver(kind === 'mic' ? 'audio' : 'video', { direction: 'recvonly' });
       prepare(transceiver, kind);
       last += 1;
       transceiver.receiver.transform = new RTCRtpScriptTransform(this.#seals, { slot: last });
-      this.#places.push({ number: last, transceiver });
+      this.#places.push({ number: last, kind, transceiver });
     }
+    return count > 0;
   }
 
   #onState() {
@@ -180,6 +199,12 @@ export class Link {
     this.#patience = setTimeout(() => this.#ears.broken(), state === 'failed' ? 0 : PATIENCE_MS);
   }
 }
+
+/** @param {Wanted} wanted */
+const isSound = ({ kind }) => kind === 'mic';
+
+/** As it is in the name of their keys. @param {Wanted} wanted */
+const sender = ({ kind, leaf }) => (TRACKS[kind] << 8) | leaf;
 
 /**
  * A server that was started anew counts tracks from the beginning: a number alone says little.

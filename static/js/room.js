@@ -9,6 +9,7 @@ import { Devices, chosen } from './devices.js';
 import { Levels } from './levels.js';
 import { Link } from './link.js';
 import { byId, script } from './patch.js';
+import { Seat, play } from './play.js';
 import { Watch } from './quality.js';
 
 /** @typedef {import('./devices.js').Kind} Kind */
@@ -26,7 +27,7 @@ export class Room {
   #seals = new Worker(script(new URL('./sframe.js', import.meta.url).href), { type: 'module', name: 'seals' });
   #levels = new Levels();
   /** @type {[track: string, leaf: number, kind: Kind][]} */ #tracks = [];
-  /** What arrives, by `leaf kind`. @type {Map<string, MediaStreamTrack>} */ #theirs = new Map();
+  /** What arrives, by `leaf kind`. @type {Map<string, Seat>} */ #theirs = new Map();
   /** @type {Map<number, HTMLAudioElement>} */ #sounds = new Map();
   /** @type {Watch | undefined} */ #watch;
   /** @type {RTCIceServer[]} */ #servers = [];
@@ -50,13 +51,21 @@ export class Room {
     if (this.#over) return;
     this.#servers = servers;
     this.#link?.close();
-    this.#theirs.clear();
+    for (const wanted of this.#theirs.keys()) this.#lose(wanted);
     const link = new Link(this.#seals, servers, {
       offer: (sdp, isNew, sent) => this.#tell('room-offer', [['offer', sdp], ['new', String(isNew)], ...sent.map(([mid, kind]) => /** @type {[string, string]} */ (['sent', `${mid} ${kind}`]))]),
       watch: (wants) => this.#tell('room-watch', wants.map((want) => ['want', want.join(' ')])),
       track: ({ leaf, kind }, track) => {
-        this.#theirs.set(`${leaf} ${kind}`, track);
+        this.#lose(`${leaf} ${kind}`);
+        this.#theirs.set(`${leaf} ${kind}`, new Seat(track));
         if (kind === 'mic') this.#levels.hear(String(leaf), track);
+        this.show();
+      },
+      begins: ({ leaf, kind }, at) => this.#theirs.get(`${leaf} ${kind}`)?.begins(at),
+      // The place goes on with somebody else, and so does its track.
+      lost: ({ leaf, kind }) => {
+        this.#lose(`${leaf} ${kind}`);
+        if (kind === 'mic') this.#levels.hear(String(leaf), undefined);
         this.show();
       },
       connected: (is) => this.#tell('room-connected', [['is', String(is)]]),
@@ -115,7 +124,7 @@ export class Room {
   /** How many frames were sealed, opened and refused. @returns {Promise<any>} */
   counts() {
     return new Promise((resolve) => {
-      this.#seals.onmessage = ({ data }) => resolve(data);
+      this.#seals.onmessage = ({ data }) => 'sealed' in data && resolve(data);
       this.#seals.postMessage({ count: true });
     });
   }
@@ -130,6 +139,7 @@ export class Room {
     this.#watch?.stop();
     this.#levels.close();
     this.#link?.close();
+    for (const seat of this.#theirs.values()) seat.close();
     this.#seals.terminate();
     this.devices.close();
     for (const sound of this.#sounds.values()) sound.remove();
@@ -140,17 +150,25 @@ export class Room {
   show() {
     for (const video of pictures()) {
       const { leaf, kind } = video.dataset;
-      play(video, leaf === 'own' ? this.devices.tracks.camera : this.#theirs.get(`${leaf} ${kind}`));
+      const theirs = this.#theirs.get(`${leaf} ${kind}`);
+      if (theirs) theirs.show(video);
+      else play(video, leaf === 'own' ? this.devices.tracks.camera : undefined);
     }
     const heard = this.#tracks.filter(([, , kind]) => kind === 'mic').map(([, leaf]) => leaf);
     for (const [leaf, sound] of this.#sounds) if (!heard.includes(leaf)) this.#silence(leaf, sound);
     for (const leaf of heard) this.#sound(leaf);
   }
 
+  /** @param {string} wanted */
+  #lose(wanted) {
+    this.#theirs.get(wanted)?.close();
+    this.#theirs.delete(wanted);
+  }
+
   /** @param {number} leaf */
   #sound(leaf) {
-    const track = this.#theirs.get(`${leaf} mic`);
-    if (!track) return;
+    const track = this.#theirs.get(`${leaf} mic`)?.track;
+    if (!track && !this.#sounds.has(leaf)) return;
     const sound = this.#sounds.get(leaf) ?? document.createElement('audio');
     if (!this.#sounds.has(leaf)) {
       sound.id = `room-sound-${leaf}`;
@@ -166,7 +184,7 @@ export class Room {
   #silence(leaf, sound) {
     sound.remove();
     this.#sounds.delete(leaf);
-    this.#theirs.delete(`${leaf} mic`);
+    this.#lose(`${leaf} mic`);
     this.#levels.hear(String(leaf), undefined);
   }
 
@@ -211,15 +229,4 @@ function height(video) {
   if (video.hidden || document.hidden || !video.clientHeight) return 0;
   const lines = video.clientHeight * devicePixelRatio;
   return HEIGHTS.find((height) => height >= lines) ?? HEIGHTS[HEIGHTS.length - 1] ?? 0;
-}
-
-/** @param {HTMLMediaElement} element @param {MediaStreamTrack | undefined} track */
-function play(element, track) {
-  const now = /** @type {MediaStream | null} */ (element.srcObject);
-  if (now?.getTracks()[0] === track) {
-    if (track && element.paused) element.play().catch(() => {});
-    return;
-  }
-  element.srcObject = track ? new MediaStream([track]) : null;
-  if (track) element.play().catch(() => {});
 }

@@ -10,7 +10,11 @@ import { TAG_BYTES, head, mark, markBytes, nonce, parse } from './frame.js';
 
 /** @typedef {[kid: bigint, raw: Uint8Array, salt: Uint8Array, isMine: boolean]} Row */
 /** @typedef {{ raw: Uint8Array, salt: Uint8Array, key: CryptoKey, counter: number, seen: Seen }} Key */
-/** The place for one track: whose frames it takes. @typedef {{ sender?: number, transformer?: any, isLacking?: boolean }} Slot */
+/**
+ * The place for one track: whose frames it takes, and whether none of theirs has come yet.
+ *
+ * @typedef {{ number: number, sender?: number, isNew?: boolean, transformer?: any, isLacking?: boolean }} Slot
+ */
 
 /** A KID is `track << 12 | leaf << 4 | epoch mod 16`. */
 const EPOCHS = 16;
@@ -27,7 +31,7 @@ const counts = { sealed: 0, opened: 0, refused: 0 };
 
 self.onmessage = ({ data }) => {
   if (data.keys) turn = turn.then(() => learn(data.keys, data.epoch)).catch(() => own.clear());
-  if (data.slots) for (const [number, sender] of data.slots) slot(number).sender = sender;
+  if (data.slots) for (const [number, sender] of data.slots) Object.assign(slot(number), { sender, isNew: true });
   if (data.count) self.postMessage(counts);
 };
 
@@ -64,7 +68,7 @@ class Seen {
 
 /** @param {number} number */
 function slot(number) {
-  const found = slots.get(number) ?? {};
+  const found = slots.get(number) ?? { number };
   slots.set(number, found);
   return found;
 }
@@ -113,7 +117,8 @@ async function open(frame, into) {
   const read = parse(bytes);
   const key = read && keys.get(read.kid);
   // The server may not put one person's frames in another's place.
-  const isFor = read && Math.floor(read.kid / EPOCHS) === into.sender;
+  const sender = read && Math.floor(read.kid / EPOCHS);
+  const isFor = read && sender === into.sender;
   if (isFor && !key) into.isLacking = true;
   if (!read || !key || !isFor || key.seen.has(read.counter)) return refuse();
   const additionalData = joined(bytes.subarray(0, read.length), before);
@@ -124,7 +129,11 @@ async function open(frame, into) {
     return refuse();
   }
   key.seen.note(read.counter);
+  // The place was given to somebody else meanwhile.
+  if (sender !== into.sender) return refuse();
   counts.opened += 1;
+  if (into.isNew) self.postMessage({ first: [into.number, sender, frame.getMetadata?.().rtpTimestamp ?? frame.timestamp] });
+  into.isNew = false;
   return true;
 }
 
