@@ -31,10 +31,13 @@ export function stop() {
 
 /** @param {Pass | undefined} pass @param {Tell} tell @param {() => boolean} isWanted */
 async function look(pass, tell, isWanted) {
-  for (const kind of /** @type {const} */ (['mic', 'camera'])) tell(kind, await device(kind));
+  for (const kind of /** @type {const} */ (['mic', 'camera'])) {
+    if (!isWanted()) return;
+    tell(kind, await device(kind));
+  }
   let [address, open] = ['', ''];
-  if (!isWanted()) return;
   for (const way of /** @type {const} */ (['udp', 'tcp', 'tls'])) {
+    if (!isWanted()) return;
     const found = await relay(only(pass, way));
     address ||= /^on (.*)/.exec(found)?.[1] ?? '';
     if (address) open ||= way;
@@ -42,6 +45,7 @@ async function look(pass, tell, isWanted) {
   }
   if (!isWanted()) return;
   tell('echo', open ? await meets(only(pass, open)) : 'unknown');
+  if (!isWanted()) return;
   tell('outside', open ? await relay(only(pass, open === 'tcp' ? 'tcp' : 'udp', address)) : 'unknown');
 }
 
