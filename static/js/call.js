@@ -11,6 +11,7 @@ import { Echo } from './echo.js';
 import { Levels } from './levels.js';
 import { byId } from './patch.js';
 import { Peer } from './peer.js';
+import { play } from './play.js';
 import { ring } from './ring.js';
 import { Room } from './room.js';
 import { Watch } from './quality.js';
@@ -35,7 +36,7 @@ const RELAY_ONLY = 'roost-relay-only';
 export function start(send) {
   tell = send;
   setInterval(clock, SECOND_MS);
-  window.addEventListener('pagehide', () => (call ?? room)?.leave());
+  window.addEventListener('pagehide', leave);
   window.addEventListener('online', () => (call ?? room)?.networkChanged());
   navigator.mediaDevices?.addEventListener?.('devicechange', () => (call ?? room) && devices());
 }
@@ -43,7 +44,7 @@ export function start(send) {
 /** What the worker asks for. @type {Record<string, (...values: any[]) => void>} */
 const asked = {
   open: (id, video) => {
-    call?.close();
+    leave();
     call = new Call(id, video);
   },
   connect: (id, offers, servers) => call?.id === id && call.connect(offers, servers.map(server)),
@@ -64,8 +65,7 @@ const asked = {
   drop: () => {
     doctor.stop();
     hush();
-    (call ?? room)?.leave();
-    [call, room] = [undefined, undefined];
+    leave();
   },
   spare: () => {
     doctor.stop();
@@ -73,6 +73,13 @@ const asked = {
   },
   ring,
 };
+
+/** One call at a time. */
+function leave() {
+  call?.leave();
+  room?.leave();
+  [call, room] = [undefined, undefined];
+}
 
 /** @param {[string, ...any[]]} wish */
 export function act([name, ...values]) {
@@ -82,7 +89,7 @@ export function act([name, ...values]) {
 /** What the worker asks for in a group call. @type {Record<string, (...values: any[]) => void>} */
 const askedInRoom = {
   open: (video) => {
-    room?.close();
+    leave();
     room = new Room(video, tell);
   },
   connect: (servers) => room?.connect(servers.map(server)),
@@ -190,6 +197,7 @@ class Call {
   #levels = new Levels();
   /** @type {Watch | undefined} */ #watch;
   #quality = '';
+  /** This device's address is hidden, and nothing relays. */ #hasNoWay = false;
   #told = '';
 
   /** @param {string} id @param {boolean} video */
@@ -204,6 +212,7 @@ class Call {
   connect(offers, iceServers) {
     if (this.#peer) return this.#peer.relays(iceServers);
     const iceTransportPolicy = isRelayOnly() ? 'relay' : 'all';
+    this.#hasNoWay = isRelayOnly() && !iceServers.length;
     const peer = new Peer(offers, { iceServers, iceTransportPolicy }, {
       signal: ([kind, ...rest]) => tell('call-signal', [['call', this.id], ['kind', kind], ...rest.map((text, at) => /** @type {[string, string]} */ ([`text${at}`, text]))]),
       track: (kind, track) => {
@@ -226,6 +235,7 @@ class Call {
     });
     for (const [kind, track] of Object.entries(this.devices.tracks)) peer.send(/** @type {Kind} */ (kind), track);
     this.#say();
+    this.#tell();
     for (const signal of this.#early.splice(0)) this.take(signal);
   }
 
@@ -274,7 +284,7 @@ class Call {
   /** Puts streams into the elements that are there for them. */
   show() {
     const { tracks } = this.devices;
-    place('call-sound', this.#theirs.mic) && this.speakThrough();
+    if (place('call-sound', this.#theirs.mic)) this.speakThrough();
     place('call-their-camera', this.#theirs.camera);
     place('call-their-screen', this.#theirs.screen);
     place('call-own-camera', tracks.camera);
@@ -310,7 +320,7 @@ class Call {
   #tell() {
     const { mic, camera, screen } = this.devices.states;
     const theirs = Object.entries(this.#word).map(([kind, is]) => /** @type {[string, string]} */ ([`their-${kind}`, String(is)]));
-    const fields = /** @type {Fields} */ ([['call', this.id], ['mic', mic], ['camera', camera], ['screen', screen], ...theirs, ['quality', this.#quality]]);
+    const fields = /** @type {Fields} */ ([['call', this.id], ['mic', mic], ['camera', camera], ['screen', screen], ...theirs, ['quality', `${this.#quality}${this.#hasNoWay ? ' no-way' : ''}`]]);
     const told = JSON.stringify(fields);
     if (told === this.#told) return;
     this.#told = told;
@@ -323,15 +333,12 @@ function server([urls, username, credential]) {
   return { urls, username, credential };
 }
 
-/** @param {string} id @param {MediaStreamTrack | undefined} track */
+/** Whether it is another one than before. @param {string} id @param {MediaStreamTrack | undefined} track */
 function place(id, track) {
   const element = /** @type {HTMLMediaElement | null} */ (byId(id));
-  if (!element) return false;
-  const now = /** @type {MediaStream | null} */ (element.srcObject);
-  if (now?.getTracks()[0] === track) return false;
-  element.srcObject = track ? new MediaStream([track]) : null;
-  if (track) element.play().catch(() => {});
-  return true;
+  const before = element?.srcObject;
+  if (element) play(element, track);
+  return element?.srcObject !== before;
 }
 
 /** How long it has been, without asking the worker. */

@@ -3,6 +3,7 @@
 //! Owns which tab has it: its page has the microphone and the connection. What becomes of the call
 //! is decided by the core.
 
+use super::held::Held;
 use super::tab::{Place, Tab};
 use super::{App, Turn};
 use crate::event::{CallEvent, Devices, Media};
@@ -13,29 +14,37 @@ use roost_client::call::{CallEnd, CallStage, CallView, MediaSignal, RingId};
 use roost_client::view::{Connection, ConversationKind, ConversationView};
 use roost_client::{Command, Moment};
 
+pub(super) const IN_CALL: &str = "You are in a call. Hang up first.";
 const OFFLINE: &str = "There is no connection to the server. Try again when there is one.";
 
-/// A call in a tab.
+/// A call between two in a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldCall {
     call: RingId,
     media: Media,
     is_small: bool,
 }
 
+impl HeldCall {
+    pub(super) const fn id(&self) -> RingId {
+        self.call
+    }
+}
+
 impl App {
     pub(super) fn on_call_event(&mut self, tab: &str, event: CallEvent, turn: &mut Turn<'_>) {
         match event {
+            CallEvent::Start { .. } if self.is_in_room() => self.complain(Some(tab), IN_CALL),
             CallEvent::Start { video } => {
                 if self.in_group(tab, turn, |group| Command::StartCall { group, video }) {
                     self.hold(tab, video);
                 }
             }
             CallEvent::Accept { call, video } => {
-                // One call at a time.
-                self.command(tab, Command::LeaveCall, turn);
+                // One call at a time; but nobody leaves one for a call that is over already.
                 if self.command(tab, Command::AcceptCall { call, video }, turn) {
                     self.hold(tab, video);
+                    self.command(tab, Command::LeaveCall, turn);
                 }
             }
             CallEvent::Decline(call) => {
@@ -75,7 +84,7 @@ impl App {
     /// For the page that has the connection.
     pub(super) fn pass_on(&mut self, call: RingId, signal: &MediaSignal) {
         for tab in self.tabs.values_mut() {
-            if tab.held.as_ref().is_some_and(|held| held.call == call) {
+            if tab.call().is_some_and(|held| held.call == call) {
                 let signal = signal.clone();
                 tab.shown.act(Act::Call(CallAct::Signal { call, signal }));
             }
@@ -84,9 +93,14 @@ impl App {
 
     /// The tab is gone, and its microphone with it.
     pub(super) fn let_go(&mut self, tab: &str, turn: &mut Turn<'_>) {
-        let held = self.tabs.get(tab).and_then(|tab| tab.held.clone());
-        if let Some(Held { call, .. }) = held {
-            self.command(tab, Command::HangUp { call }, turn);
+        match self.tabs.get(tab).and_then(|tab| tab.held.clone()) {
+            Some(Held::Call(held)) => {
+                self.command(tab, Command::HangUp { call: held.call }, turn);
+            }
+            Some(Held::Room(_)) => {
+                self.command(tab, Command::LeaveCall, turn);
+            }
+            None => {}
         }
     }
 
@@ -117,7 +131,7 @@ impl App {
     pub(super) fn draw_call(&self, tab: &mut Tab, now: Moment, is_loud: bool) {
         let view = self.core.current_call();
         self.settle_held(tab, view.as_ref());
-        let held = tab.held.clone();
+        let held = tab.call().cloned();
         let own = view.as_ref().zip(held);
         let own = own.filter(|(view, held)| held.call == view.call);
         let mut tone = "";
@@ -143,7 +157,7 @@ impl App {
     fn draw_ring(&self, tab: &mut Tab, view: Option<&CallView>) -> bool {
         let view = view.filter(|view| rings(view) && !self.is_held(view.call));
         let (mut markup, mut said) = (String::new(), String::new());
-        if let Some(view) = view.filter(|_| tab.held.is_none()) {
+        if let Some(view) = view.filter(|_| tab.call().is_none()) {
             let name = self.caller_name(view);
             markup = html(&present::ring(view, &name));
             said = format!("{name} calls. Alt and C go to the call.");
@@ -163,23 +177,19 @@ impl App {
     /// The call that a tab has is over, or goes on under another name: two who called each other at
     /// once are in one of both calls.
     fn settle_held(&self, tab: &mut Tab, view: Option<&CallView>) {
-        let Some(held) = tab.held.clone() else {
+        let Some(held) = tab.call().cloned() else {
             return;
         };
-        let Some(view) = view.filter(|view| !rings(view) && !is_over(view)) else {
-            let is_same = view.is_some_and(|view| view.call == held.call);
-            if !is_same {
-                tab.held = None;
-                close(tab, held.call, false);
-            }
-            return;
-        };
-        if view.call == held.call {
+        if view.is_some_and(|view| view.call == held.call) {
             return;
         }
+        let goes_on = |view: &&CallView| !rings(view) && !is_over(view);
+        let Some(view) = view.filter(|view| goes_on(view) && !self.is_held(view.call)) else {
+            return tab.drop_held();
+        };
         let video = held.media.camera == Device::On;
         let call = view.call;
-        tab.held = Some(Held { call, ..held });
+        tab.held = Some(Held::Call(HeldCall { call, ..held }));
         tab.shown.act(Act::Call(CallAct::Open { call, video }));
     }
 
@@ -198,7 +208,7 @@ impl App {
             }
             CallStage::Ended { reason } => {
                 let is_plain = !matches!(reason, CallEnd::Failed(_) | CallEnd::Lost);
-                close(tab, call, is_plain);
+                tab.close_call(call, is_plain);
             }
             CallStage::Calling | CallStage::Ringing => {}
         }
@@ -209,7 +219,7 @@ impl App {
     }
 
     fn is_held(&self, call: RingId) -> bool {
-        let mut held = self.tabs.values().filter_map(|tab| tab.held.as_ref());
+        let mut held = self.tabs.values().filter_map(Tab::call);
         held.any(|held| held.call == call)
     }
 
@@ -219,13 +229,13 @@ impl App {
             return;
         };
         let call = view.call;
-        tab.held = Some(Held {
+        let held = HeldCall {
             call,
             media: Media::default(),
             is_small: false,
-        });
-        tab.shown.act(Act::Call(CallAct::Open { call, video }));
-        tab.shown.act(Act::Focus("call-place"));
+        };
+        let open = Act::Call(CallAct::Open { call, video });
+        tab.take_up(Held::Call(held), open);
     }
 
     fn dismiss(&mut self, tab: &str, call: RingId, turn: &mut Turn<'_>) {
@@ -235,8 +245,8 @@ impl App {
         }
     }
 
-    fn change_held(&mut self, tab: &str, change: impl FnOnce(&mut Held)) {
-        let held = self.tabs.get_mut(tab).and_then(|tab| tab.held.as_mut());
+    fn change_held(&mut self, tab: &str, change: impl FnOnce(&mut HeldCall)) {
+        let held = self.tabs.get_mut(tab).and_then(Tab::call_mut);
         if let Some(held) = held {
             change(held);
         }
@@ -273,10 +283,13 @@ impl App {
 
     /// Begins once it is known what the server relays.
     pub(super) fn draw_examination(&self, tab: &mut Tab) {
-        if tab.findings.is_none() || tab.is_examining {
+        let Some(findings) = tab.findings.as_mut().filter(|_| !tab.is_examining) else {
             return;
-        }
+        };
         if let Some(servers) = self.core.relays() {
+            if let Some(pass) = &servers {
+                findings.note_pass(pass);
+            }
             tab.is_examining = true;
             tab.shown.act(Act::Call(CallAct::Examine { servers }));
         }
@@ -295,9 +308,4 @@ fn rings(view: &CallView) -> bool {
 
 pub(super) const fn is_over(view: &CallView) -> bool {
     matches!(view.stage, CallStage::Ended { .. })
-}
-
-fn close(tab: &mut Tab, call: RingId, lingers: bool) {
-    let act = CallAct::Close { call, lingers };
-    tab.shown.act_once("call-close", Act::Call(act));
 }

@@ -6,6 +6,7 @@
 mod act;
 mod call;
 mod draw;
+mod held;
 mod memo;
 mod room;
 mod tab;
@@ -78,8 +79,9 @@ impl App {
     /// A tab was opened, or does not know any more what it was told.
     pub fn attach(&mut self, tab: &str, arrival: Arrival, turn: &mut Turn<'_>) {
         let group = arrival.group;
+        self.let_go(tab, turn);
         let mut state = Tab::new(arrival);
-        // A call of this tab is one that another leader knew of.
+        // A call of this tab is one that another leader knew of, or that it forgot itself.
         state.shown.act(Act::Call(CallAct::Drop));
         if let Place::Invite { link } = &state.place {
             if self.core.has_joined_by(link) {
@@ -99,7 +101,6 @@ impl App {
 
     pub fn detach(&mut self, tab: &str, turn: &mut Turn<'_>) {
         self.let_go(tab, turn);
-        self.let_go_of_room(tab, turn);
         self.tabs.remove(tab);
     }
 

@@ -3,7 +3,8 @@
 //! Owns which tab has it, and what that tab's page is told: keys of frames, who sends what, what the
 //! server answered. Who is in the call is decided by the core.
 
-use super::call::is_over;
+use super::call::{IN_CALL, is_over};
+use super::held::Held;
 use super::tab::Tab;
 use super::{App, Turn};
 use crate::event::{Media, RoomEvent, RoomLayout};
@@ -13,8 +14,6 @@ use crate::view::{Device, html};
 use roost_client::room::{RoomMember, RoomState, RoomView};
 use roost_client::{Command, Moment};
 use roost_wire::GroupId;
-
-const IN_CALL: &str = "You are in a call. Hang up first.";
 
 /// What the pages of a call say of themselves to each other: `Command::SetRoomFlags`.
 pub mod flag {
@@ -76,6 +75,7 @@ impl App {
                 self.tell_flags(tab, turn);
             }
             RoomEvent::Connected(is) => self.change_room(tab, |room| room.is_gone = !is),
+            RoomEvent::Again => self.change_room(tab, |room| room.is_unconnected = true),
             RoomEvent::Offer(offer) => self.room_command(tab, Command::ConnectMedia(offer), turn),
             RoomEvent::Watch(wants) => self.room_command(tab, Command::WatchTracks(wants), turn),
         }
@@ -86,13 +86,6 @@ impl App {
         self.core.room().is_some()
     }
 
-    /// The tab is gone, and its microphone with it.
-    pub(super) fn let_go_of_room(&mut self, tab: &str, turn: &mut Turn<'_>) {
-        if self.tabs.get(tab).is_some_and(|tab| tab.room.is_some()) {
-            self.command(tab, Command::LeaveCall, turn);
-        }
-    }
-
     pub(super) fn on_room_keys(&mut self) {
         if let Some(keys) = self.core.room_keys() {
             self.room_act(RoomAct::Keys(FrameKeys(keys)));
@@ -100,32 +93,31 @@ impl App {
     }
 
     pub(super) fn on_media_lost(&mut self) {
-        let held = self.tabs.values_mut().filter_map(|tab| tab.room.as_mut());
+        let held = self.tabs.values_mut().filter_map(Tab::room_mut);
         held.for_each(|room| room.is_unconnected = true);
     }
 
     pub(super) fn on_media_refused(&mut self, reason: &str) {
-        let held = self.tabs.values_mut().filter_map(|tab| tab.room.as_mut());
+        let held = self.tabs.values_mut().filter_map(Tab::room_mut);
         held.for_each(|room| room.trouble = Some(reason.to_owned()));
         self.room_act(RoomAct::Refused);
     }
 
     /// For the page that has the call.
     pub(super) fn room_act(&mut self, act: RoomAct) {
-        for tab in self.tabs.values_mut().filter(|tab| tab.room.is_some()) {
+        for tab in self.tabs.values_mut().filter(|tab| tab.room().is_some()) {
             tab.shown.act(Act::Room(act.clone()));
         }
     }
 
     /// What a tab shows of the group call that it has; whether it has one.
     pub(super) fn draw_room(&self, tab: &mut Tab, now: Moment) -> bool {
-        let Some(mut held) = tab.room.take() else {
+        let Some(mut held) = tab.room().cloned() else {
             return false;
         };
         let view = self.core.room();
         // A guest gets its account first; its microphone is on already.
         if view.is_none() && held.conversation.is_none() && self.core.is_joining() {
-            tab.room = Some(held);
             return false;
         }
         let is_same = |view: &RoomView| {
@@ -134,7 +126,7 @@ impl App {
         };
         let Some(view) = view.filter(|view| is_same(view) && view.state != RoomState::Leaving)
         else {
-            tab.shown.act(Act::Room(RoomAct::Close));
+            tab.drop_held();
             return false;
         };
         held.follow(&view, now);
@@ -163,7 +155,7 @@ impl App {
             Act::Room(RoomAct::Tracks(view.tracks.clone())),
         );
         self.draw_room_connection(tab, &mut held);
-        tab.room = Some(held);
+        tab.held = Some(Held::Room(held));
         true
     }
 
@@ -177,50 +169,61 @@ impl App {
 
     fn enter_room(&mut self, tab: &str, video: bool, turn: &mut Turn<'_>) {
         let is_calling = self.core.current_call().is_some_and(|call| !is_over(&call));
-        let held_elsewhere = self.tabs.values().any(|tab| tab.room.is_some());
+        let held_elsewhere = self.tabs.values().any(|tab| tab.room().is_some());
         if is_calling || held_elsewhere {
             return self.complain(Some(tab), IN_CALL);
         }
-        if !self.in_group(tab, turn, |conversation| Command::EnterCall {
+        let conversation = self.tabs.get(tab).and_then(|tab| tab.group);
+        if self.in_group(tab, turn, |conversation| Command::EnterCall {
             conversation,
         }) {
-            return;
+            // A call between two that is over is shown still, perhaps.
+            self.command(tab, Command::DismissCall, turn);
+            self.hold_room(tab, conversation, video, turn);
         }
-        let Some(tab) = self.tabs.get_mut(tab) else {
-            return;
-        };
-        let Some(conversation) = tab.group else {
-            return;
-        };
-        tab.hold_room(Some(conversation), video);
+    }
+
+    /// This tab's page gets its microphone for a call.
+    pub(super) fn hold_room(
+        &mut self,
+        tab: &str,
+        conversation: Option<GroupId>,
+        video: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(state) = self.tabs.get_mut(tab) {
+            let held = Held::Room(HeldRoom::new(conversation));
+            state.take_up(held, Act::Room(RoomAct::Open { video }));
+            // The page counts its frames from 0, and the core may be in this call already.
+            self.command(tab, Command::RenewRoomSession, turn);
+        }
     }
 
     /// From the page that has the call, and from no other.
     fn room_command(&mut self, tab: &str, command: Command, turn: &mut Turn<'_>) {
-        if self.tabs.get(tab).is_some_and(|tab| tab.room.is_some()) {
+        if self.tabs.get(tab).is_some_and(|tab| tab.room().is_some()) {
             self.command(tab, command, turn);
         }
     }
 
     fn tell_flags(&mut self, tab: &str, turn: &mut Turn<'_>) {
-        let room = self.tabs.get(tab).and_then(|tab| tab.room.as_ref());
+        let room = self.tabs.get(tab).and_then(Tab::room);
         if let Some(flags) = room.map(HeldRoom::flags) {
             self.command(tab, Command::SetRoomFlags(flags), turn);
         }
     }
 
     fn change_room(&mut self, tab: &str, change: impl FnOnce(&mut HeldRoom)) {
-        let held = self.tabs.get_mut(tab).and_then(|tab| tab.room.as_mut());
+        let held = self.tabs.get_mut(tab).and_then(Tab::room_mut);
         if let Some(held) = held {
             change(held);
         }
     }
 }
 
-impl Tab {
-    /// This tab's page gets its microphone for a call.
-    pub(super) fn hold_room(&mut self, conversation: Option<GroupId>, video: bool) {
-        self.room = Some(HeldRoom {
+impl HeldRoom {
+    fn new(conversation: Option<GroupId>) -> Self {
+        Self {
             conversation,
             media: Media::default(),
             hand: false,
@@ -231,13 +234,9 @@ impl Tab {
             is_unconnected: false,
             is_gone: false,
             trouble: None,
-        });
-        self.shown.act(Act::Room(RoomAct::Open { video }));
-        self.shown.act(Act::Focus("call-place"));
+        }
     }
-}
 
-impl HeldRoom {
     /// None for a guest.
     pub(super) const fn conversation(&self) -> Option<GroupId> {
         self.conversation

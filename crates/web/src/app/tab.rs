@@ -1,6 +1,6 @@
 //! What one tab of the browser is at.
 
-use super::call::Held;
+use super::held::Held;
 use super::memo::Memo;
 use super::room::HeldRoom;
 use crate::event::{Devices, PanelName};
@@ -70,8 +70,6 @@ pub struct Tab {
     pub is_opening: bool,
     /// The call whose microphone and connection this tab's page has.
     pub held: Option<Held>,
-    /// The group call of which the same holds.
-    pub room: Option<HeldRoom>,
     pub devices: Devices,
     /// Whether calls can work from here, as far as the page has looked.
     pub findings: Option<Findings>,
@@ -106,7 +104,6 @@ impl Tab {
             is_joining: false,
             is_opening: false,
             held: None,
-            room: None,
             devices: Devices::default(),
             findings: None,
             is_examining: false,
@@ -168,7 +165,7 @@ impl Tab {
 
     /// The conversation of the call that this tab has, or else the open one.
     pub fn call_place(&self) -> Option<GroupId> {
-        let held = self.room.as_ref().and_then(HeldRoom::conversation);
+        let held = self.room().and_then(HeldRoom::conversation);
         held.or(self.group)
     }
 

@@ -27,15 +27,13 @@ impl App {
             return;
         };
         // Two pages would seal different frames with the same key and number.
-        if self.tabs.values().any(|tab| tab.room.is_some()) {
+        if self.tabs.values().any(|tab| tab.room().is_some()) {
             return self.complain(Some(tab), ELSEWHERE);
         }
         if !self.command(tab, Command::VisitCall { link, name }, turn) {
             return;
         }
-        if let Some(tab) = self.tabs.get_mut(tab) {
-            tab.hold_room(None, false);
-        }
+        self.hold_room(tab, None, false, turn);
     }
 
     pub(super) fn draw_visit(&self, tab: &mut Tab, link: &str, now: Moment) {
@@ -49,7 +47,7 @@ impl App {
             host: tab.host().to_owned(),
             name: self.core.guest_name().map(ToString::to_string),
             // A call that is over has been let go of by now.
-            is_waiting: tab.room.is_some(),
+            is_waiting: tab.room().is_some(),
             is_whole,
         };
         let form = if is_in { String::new() } else { html(&form) };

@@ -48,6 +48,8 @@ pub struct Media {
     pub is_gone: bool,
     pub is_weak: bool,
     pub is_relayed: bool,
+    /// This device's address is hidden, and nothing relays.
+    pub has_no_way: bool,
 }
 
 /// What the browser has, for choosing.
@@ -157,6 +159,7 @@ pub(super) fn media<'a>(text: impl Fn(&str) -> &'a str) -> Option<Media> {
         is_gone: says("gone"),
         is_weak: says("weak"),
         is_relayed: says("relayed"),
+        has_no_way: says("no-way"),
     })
 }
 
@@ -202,7 +205,7 @@ mod tests {
             ("camera", "refused"),
             ("screen", "off"),
             ("their-mic", "true"),
-            ("quality", "weak relayed"),
+            ("quality", "weak relayed no-way"),
         ];
 
         let Some(CallEvent::Media { media, .. }) = parse("call-media", &all) else {
@@ -210,6 +213,7 @@ mod tests {
         };
         assert_eq!(media.camera, Device::Refused);
         assert!(media.their_mic && media.is_weak && media.is_relayed && !media.is_gone);
+        assert!(media.has_no_way);
         assert_eq!(parse("call-media", &all[..2]), None);
     }
 

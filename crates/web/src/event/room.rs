@@ -26,6 +26,8 @@ pub enum RoomEvent {
     Watch(Vec<Want>),
     /// Whether the page's connection is there.
     Connected(bool),
+    /// The connection that was refused is to be tried again.
+    Again,
 }
 
 /// How the people of a call are shown.
@@ -47,7 +49,8 @@ impl RoomEvent {
             | Self::Hand(_)
             | Self::Remove(_)
             | Self::Admit(_)
-            | Self::TurnAway(_) => true,
+            | Self::TurnAway(_)
+            | Self::Again => true,
             Self::Media(_) | Self::Offer(_) | Self::Watch(_) | Self::Connected(_) => false,
         }
     }
@@ -77,6 +80,7 @@ impl RoomEvent {
                 is_new: text("new") == "true",
             }),
             "room-watch" => Self::Watch(all(fields, "want", want)?),
+            "room-again" => Self::Again,
             "room-connected" => Self::Connected(text("is") == "true"),
             _ => return None,
         })

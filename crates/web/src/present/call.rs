@@ -7,6 +7,10 @@ use crate::view::{
 use roost_client::call::{CallEnd, CallStage, CallView};
 use roost_client::view::Trust;
 
+const NO_WAY: &str = "Your address is hidden and this server relays no calls, so there is no way to the \
+     other side. Hang up, show your address (the three dots, then “Hide my address”) and call again, \
+     or ask whoever runs this server to switch its relay on: calls.udp in roost.toml.";
+
 /// For the tab that has the call with `name`.
 #[must_use]
 pub fn call(view: &CallView, name: &str, media: &Media, small: bool) -> CallScreen {
@@ -92,6 +96,9 @@ fn status(view: &CallView, name: &str, media: &Media) -> String {
         CallStage::Talking { .. } if media.is_weak => "Weak connection".to_owned(),
         CallStage::Talking { .. } if media.is_relayed => "through the server".to_owned(),
         CallStage::Talking { .. } => String::new(),
+        CallStage::Ended {
+            reason: CallEnd::Failed(_),
+        } if media.has_no_way => NO_WAY.to_owned(),
         CallStage::Ended { reason } => ended(reason, name),
     }
 }
@@ -117,7 +124,9 @@ fn warning(view: &CallView) -> Option<String> {
 
 fn complaints(view: &CallView, name: &str, media: &Media) -> Vec<String> {
     let devices = device_complaints(&format!("{name} cannot hear you"), media);
-    warning(view).into_iter().chain(devices).collect()
+    let no_way = media.has_no_way.then(|| NO_WAY.to_owned());
+    let first = warning(view).into_iter().chain(no_way);
+    first.chain(devices).collect()
 }
 
 /// What is missing here, and what to do. `unheard` says who cannot hear.
@@ -142,10 +151,49 @@ pub(super) fn device_complaints(unheard: &str, media: &Media) -> Vec<String> {
     };
     let screen = match media.screen {
         Device::Absent => Some("This browser cannot share a screen."),
-        Device::Refused | Device::Busy => Some("The screen could not be shared."),
+        Device::Refused | Device::Busy => Some(
+            "The screen could not be shared. Press the screen again; if it fails, allow the browser to record the screen in the settings of this device.",
+        ),
         Device::Off | Device::Waiting | Device::On => None,
     };
     let mic = mic.map(|reason| format!("{unheard}: {reason}"));
     let others = [camera, screen].into_iter().flatten().map(str::to_owned);
     mic.into_iter().chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_client::call::RingId;
+    use roost_wire::{AccountId, GroupId};
+
+    fn view() -> CallView {
+        CallView {
+            call: RingId::new([1; 16]),
+            group: GroupId::new([2; 16]),
+            peer: AccountId::new([3; 16]),
+            outgoing: true,
+            video: false,
+            peer_device: None,
+            answered_with_video: None,
+            stage: CallStage::Connecting,
+            trust: Trust::FirstSight,
+        }
+    }
+
+    #[test]
+    fn who_hides_their_address_where_nothing_relays_is_not_told_to_check_the_network() {
+        let media = Media {
+            has_no_way: true,
+            ..Media::default()
+        };
+        let at = |stage: CallStage| CallView { stage, ..view() };
+
+        let before = call(&at(CallStage::Connecting), "Ben", &media, false);
+        let reason = CallEnd::Failed("Check your network.".to_owned());
+        let after = call(&at(CallStage::Ended { reason }), "Ben", &media, false);
+
+        assert_eq!(before.complaints, [NO_WAY]);
+        assert_eq!(after.status, NO_WAY);
+    }
 }

@@ -2,6 +2,7 @@
 //! browsers.
 
 use crate::view::{Device, DoctorPanel, Finding, Health};
+use roost_wire::api::RelayPass;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -16,20 +17,33 @@ const NAMES: [(&str, &str); 7] = [
     ("outside", "The relay’s address"),
 ];
 
+/// Where the relay is unless somebody set another port.
+const USUAL_PORT: u16 = 3_478;
+
 /// What the page has told so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings(BTreeMap<String, String>);
+pub struct Findings {
+    results: BTreeMap<String, String>,
+    /// Of the relay, by its pass.
+    port: Option<u16>,
+}
 
 impl Findings {
+    /// Where the relay is, by its pass.
+    pub fn note_pass(&mut self, pass: &RelayPass) {
+        let mut urls = pass.urls.as_slice().iter();
+        self.port = urls.find_map(|url| port(url.as_str()));
+    }
+
     /// Takes only what was to be looked at.
     pub fn note(&mut self, name: String, result: String) {
         if NAMES.iter().any(|(known, _)| *known == name) {
-            self.0.insert(name, result);
+            self.results.insert(name, result);
         }
     }
 
     fn of(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.results.get(name).map(String::as_str)
     }
 
     fn works(&self, name: &str) -> bool {
@@ -48,6 +62,10 @@ impl Findings {
             let (_, address) = self.of(way)?.split_once(' ')?;
             address.parse().ok()
         })
+    }
+
+    fn port(&self) -> u16 {
+        self.port.unwrap_or(USUAL_PORT)
     }
 
     fn is_done(&self) -> bool {
@@ -113,18 +131,7 @@ fn judge(name: &str, result: &str, findings: &Findings) -> (Health, Option<Strin
             Health::Bad,
             "No answer: this network may pass only web pages, or the relay’s address is wrong: see below.",
         ),
-        ("udp", "closed") if findings.works("tcp") || findings.works("tls") => (
-            Health::Bearable,
-            "UDP is blocked between this device and the server: by this network, or because the router before the server does not forward UDP 3478 to it. Calls go over TCP or TLS instead, with more delay.",
-        ),
-        ("udp", "closed") => (
-            Health::Bad,
-            "No answer over UDP. If you run this server: forward UDP 3478 in your router to the machine it runs on.",
-        ),
-        ("tcp", "closed") => (
-            Health::Bearable,
-            "No answer over TCP. If you run this server: forward TCP 3478 in your router, too. Calls work without, unless a network blocks UDP.",
-        ),
+        ("udp" | "tcp", "closed") => return unanswered(name, findings),
         ("tls", "closed") => (
             Health::Bearable,
             "No answer over TLS. A proxy before the server does not let it through. Calls work without, unless a network lets only web pages through.",
@@ -136,6 +143,27 @@ fn judge(name: &str, result: &str, findings: &Findings) -> (Health, Option<Strin
         _ => return (Health::Good, None),
     };
     (health, Some(advice.to_owned()))
+}
+
+/// The relay's port is shut, by this way.
+fn unanswered(name: &str, findings: &Findings) -> (Health, Option<String>) {
+    let port = findings.port();
+    if name == "tcp" {
+        let advice = format!(
+            "No answer over TCP. If you run this server: forward TCP {port} in your router, too. Calls work without, unless a network blocks UDP."
+        );
+        return (Health::Bearable, Some(advice));
+    }
+    if findings.works("tcp") || findings.works("tls") {
+        let advice = format!(
+            "UDP is blocked between this device and the server: by this network, or because the router before the server does not forward UDP {port} to it. Calls go over TCP or TLS instead, with more delay."
+        );
+        return (Health::Bearable, Some(advice));
+    }
+    let advice = format!(
+        "No answer over UDP. If you run this server: forward UDP {port} in your router to the machine it runs on."
+    );
+    (Health::Bad, Some(advice))
 }
 
 fn device(name: &str, state: Device) -> (Health, Option<String>) {
@@ -164,13 +192,20 @@ fn device(name: &str, state: Device) -> (Health, Option<String>) {
 
 /// The relay cannot be reached at the address that it gives out.
 fn outside(findings: &Findings) -> String {
+    let port = findings.port();
     match findings.relay() {
         Some(address) if is_carriers(&address) => carriers(&address),
         Some(address) => format!(
-            "The relay says it is at {address}, and cannot be reached there. If you run this server: set calls.external in roost.toml to your router’s own address (it shows it as WAN or internet address), and forward UDP 3478 and the ports of calls.relay (49160 to 49259 unless you set others) to the machine it runs on. Some routers do not send back what comes from inside: then look from another network, too."
+            "The relay says it is at {address}, and cannot be reached there. If you run this server: set calls.external in roost.toml to your router’s own address (it shows it as WAN or internet address), and forward UDP {port} and the ports of calls.relay (49160 to 49259 unless you set others) to the machine it runs on. Some routers do not send back what comes from inside: then look from another network, too."
         ),
         None => "The relay opened no port, so nobody can reach it.".to_owned(),
     }
+}
+
+/// The port of a TURN URL without TLS: `turn:host:port?transport=udp`.
+fn port(url: &str) -> Option<u16> {
+    let (place, _) = url.strip_prefix("turn:")?.split_once('?')?;
+    place.rsplit_once(':')?.1.parse().ok()
 }
 
 /// It can be reached from here; whether from everywhere tells the address.
@@ -297,6 +332,24 @@ mod tests {
             panel.verdict,
             "Calls work from here, with what is said above."
         );
+    }
+
+    #[test]
+    fn the_port_to_forward_is_the_one_that_the_relay_has() {
+        assert_eq!(port("turn:relay.example:5349?transport=tcp"), Some(5349));
+        assert_eq!(port("turn:[2001:db8::1]:9?transport=udp"), Some(9));
+        assert_eq!(port("turns:relay.example:443?transport=tcp"), None);
+        let mut findings = Findings {
+            port: Some(5_349),
+            ..Findings::default()
+        };
+        for way in ["udp", "tcp", "tls"] {
+            findings.note(way.to_owned(), "closed".to_owned());
+        }
+        let panel = doctor(&findings);
+
+        assert!(advice(&panel, "Relay over UDP").contains("forward UDP 5349"));
+        assert!(advice(&panel, "Relay over TCP").contains("forward TCP 5349"));
     }
 
     #[test]

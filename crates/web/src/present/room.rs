@@ -42,6 +42,7 @@ pub fn room(room: &Room<'_>) -> RoomScreen {
         waiting: waiting(room.view),
         visitors: room.view.visitors.iter().map(visitor).collect(),
         complaints: trouble.into_iter().chain(devices).collect(),
+        is_refused: room.trouble.is_some(),
     }
 }
 
@@ -154,6 +155,7 @@ fn status(room: &Room<'_>) -> String {
     match room.view.state {
         RoomState::Waiting => "Waiting to be let in…".to_owned(),
         RoomState::Entering => "Joining…".to_owned(),
+        RoomState::Live if room.trouble.is_some() => "No sound and no picture".to_owned(),
         RoomState::Live if room.is_gone => "The connection is gone. Connecting again…".to_owned(),
         RoomState::Live if count <= 1 => "Nobody else is here yet".to_owned(),
         RoomState::Live if room.media.is_weak => "Weak connection".to_owned(),
@@ -204,20 +206,43 @@ mod tests {
     }
 
     fn keys(view: &RoomView, layout: RoomLayout) -> Vec<String> {
-        let media = Media::default();
-        let room = Room {
+        let room = shown(view, &Media::default(), layout, None);
+        room.1.into_iter().map(|tile| tile.key).collect()
+    }
+
+    fn shown(
+        view: &RoomView,
+        media: &Media,
+        layout: RoomLayout,
+        trouble: Option<&str>,
+    ) -> (RoomScreen, Vec<Tile>) {
+        let shown = Room {
             title: "hikers",
             view,
-            media: &media,
+            media,
             hand: false,
             layout,
             small: false,
             since: None,
             speaker: Some(2),
-            is_gone: false,
-            trouble: None,
+            is_gone: trouble.is_some(),
+            trouble,
         };
-        tiles(&room).into_iter().map(|tile| tile.key).collect()
+        (room(&shown), tiles(&shown))
+    }
+
+    #[test]
+    fn a_connection_that_the_server_refuses_is_not_called_one_that_comes_back() {
+        let view = view(vec![member(0, 0), member(1, 0)]);
+        let reason = "The server is full.";
+        let media = Media::default();
+
+        let (screen, _) = shown(&view, &media, RoomLayout::Grid, Some(reason));
+
+        assert_eq!(screen.status, "No sound and no picture");
+        assert_eq!(screen.complaints, [reason]);
+        let markup = crate::view::html(&screen);
+        assert!(markup.contains("data-action=\"room-again\""));
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct RoomScreen {
     pub visitors: Vec<Visitor>,
     /// What does not work, and what to do.
     pub complaints: Vec<String>,
+    /// There will be no connection unless somebody tries again.
+    pub is_refused: bool,
 }
 
 /// A guest at the door of the call.
@@ -83,6 +85,7 @@ impl Samples for RoomScreen {
             waiting: None,
             visitors: Vec::new(),
             complaints: Vec::new(),
+            is_refused: false,
         };
         let visitor = |name: &str, is_admitted| Visitor {
             account: "01".repeat(16),
@@ -109,6 +112,7 @@ impl Samples for RoomScreen {
                 mic: Device::Refused,
                 visitors: vec![visitor(HOSTILE, false), visitor("Mia", true)],
                 complaints: vec![HOSTILE.to_owned()],
+                is_refused: true,
                 ..room(HOSTILE, HOSTILE)
             },
         ]
