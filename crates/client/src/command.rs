@@ -207,8 +207,9 @@ pub enum Command {
     /// What the page's places for other people's media are to carry; takes the place of all said
     /// before.
     WatchTracks(Vec<Want>),
-    /// The page lost the counters of its frames, as after a reload of its worker: its frames need
-    /// fresh keys. Answered by `Notice::RoomKeys`.
+    /// The page lost the counters of its frames, as after a reload of its worker, or is another page:
+    /// its frames need fresh keys, and it has no connection. Answered by `Notice::RoomKeys`, and in a
+    /// call by `Notice::MediaLost`.
     RenewRoomSession,
     /// Stay connected: sign in, open a socket, keep it open.
     Connect,

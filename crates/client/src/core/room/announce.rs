@@ -56,6 +56,19 @@ impl Core {
         self.hear_self();
     }
 
+    /// The keys of an epoch that is over for long enough are no keys any more.
+    pub(super) fn forget_epoch(&mut self, turn: &mut Turn<'_>) {
+        let Some(room) = self.room.as_mut() else {
+            return;
+        };
+        let before = room.secrets.len();
+        let stays = |secrets: &Secrets| secrets.gone_at().is_none_or(|at| at > turn.now);
+        room.secrets.retain(stays);
+        if room.secrets.len() < before {
+            turn.notify(Notice::RoomKeys);
+        }
+    }
+
     /// There is something new to say.
     pub(in crate::core) fn hasten_announcement(&mut self) {
         if let Some(room) = &mut self.room {
@@ -195,10 +208,14 @@ impl Room {
             };
             self.seats.insert(seat.leaf.index, seat);
         }
+        if let Some(last) = self.secrets.last_mut() {
+            last.over = Some(now);
+        }
         self.secrets.push(Secrets {
             frames,
             signals,
             leaves: keys,
+            over: None,
         });
         let over = self.secrets.len().saturating_sub(EPOCHS_KEPT);
         self.secrets.drain(..over);

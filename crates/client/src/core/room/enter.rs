@@ -19,6 +19,9 @@ use roost_wire::api::{
 };
 use roost_wire::{ApiError, Blob, DeviceId, ErrorCode, GroupId, List, Seq, StateCounter};
 
+/// What is in the way may be over soon: somebody's device that is behind, or a call that ends.
+pub(super) const NOT_ENTERED: &str = "The call could not be entered. Try again in a minute; if it \
+     fails, ask somebody in the call to hang up and begin it anew.";
 /// Tries of the way in that were lost to others or refused, before the person is told.
 const TRIES_MAX: u32 = 10;
 
@@ -34,7 +37,10 @@ impl Core {
         }
         let may_found = !room.was_in() && !self.calls_on.contains_key(&conversation);
         if may_found && room.founding.is_none() && !self.found_call(&conversation, turn) {
-            return self.end_room(Some("The call could not be made."), turn);
+            return self.end_room(
+                Some("The call could not be made. Reload this page, and call again."),
+                turn,
+            );
         }
         let founding = self.room.as_ref().and_then(|room| room.founding.as_ref());
         let request = OpenCall {
@@ -249,7 +255,7 @@ impl Core {
             self.troubles.count(trouble);
         }
         if is_hopeless {
-            return self.end_room(Some("The call could not be entered."), turn);
+            return self.end_room(Some(NOT_ENTERED), turn);
         }
         let call = Call::Room(conversation, RoomCall::Open);
         let jitter = turn.below(300);

@@ -21,6 +21,8 @@ const KNOCK_MS: u64 = 5_000;
 /// So long may it take until somebody shows that this is the call the link is for.
 const VOUCH_MS: u64 = 20_000;
 
+const NOT_LET_IN: &str = "The call could not be entered. Ask to be let in again.";
+
 /// A Welcome that waits for its tree.
 pub(super) struct Invited {
     epoch: Epoch,
@@ -197,7 +199,7 @@ impl Core {
             Ok(entered) if entered.policy.conversation() == Some(conversation) => {
                 self.go_live(invited.seq, turn);
             }
-            Ok(_) | Err(_) => self.end_room(Some("The call could not be entered."), turn),
+            Ok(_) | Err(_) => self.end_room(Some(NOT_LET_IN), turn),
         }
     }
 

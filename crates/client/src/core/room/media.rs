@@ -157,14 +157,15 @@ impl Room {
         }
     }
 
-    /// What devices of the roster send. Who is not in the roster sends nothing, whatever the server
-    /// says.
-    pub(super) fn room_tracks(&self) -> Vec<RoomTrack> {
+    /// What the other devices of the roster send. Who is not in the roster sends nothing, whatever the
+    /// server says.
+    pub(super) fn room_tracks(&self, own: Option<DeviceId>) -> Vec<RoomTrack> {
         let leaf_of = |device: &DeviceId| {
             let mut seats = self.seats.values();
             seats.find(|seat| seat.leaf.device() == *device)
         };
-        let tracks = self.media.tracks.iter().filter_map(|track| {
+        let theirs = |track: &&Track| Some(track.device) != own;
+        let tracks = self.media.tracks.iter().filter(theirs).filter_map(|track| {
             Some(RoomTrack {
                 id: track.track,
                 leaf: leaf_of(&track.device)?.leaf.index,

@@ -30,8 +30,12 @@ use roost_wire::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Epochs whose keys are kept: the current one and the one before.
+/// Epochs whose keys are kept: the current one and, for a while, the one before.
 const EPOCHS_KEPT: usize = 2;
+/// So long the keys of an epoch that is over are kept: for what is on its way, and for who learns of
+/// the new one later. No longer, since who was removed has everybody's keys of it, and could seal
+/// frames in anybody's name if the server passed them on.
+const EPOCH_OVER_MS: u64 = 3_000;
 
 /// What a request of the room is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +160,15 @@ struct Secrets {
     frames: EpochSecret,
     signals: EpochSecret,
     leaves: Vec<(u32, SignatureKey)>,
+    /// When the next epoch began.
+    over: Option<Moment>,
+}
+
+impl Secrets {
+    /// When they are to be forgotten.
+    fn gone_at(&self) -> Option<Moment> {
+        Some(self.over?.plus_millis(EPOCH_OVER_MS))
+    }
 }
 
 impl Core {
@@ -178,14 +191,15 @@ impl Core {
             },
             epoch: room.epoch(),
             members: members.collect(),
-            tracks: room.room_tracks(),
+            tracks: room.room_tracks(self.me.as_ref().map(|me| me.device)),
             speaking: room.speaking(),
             visitors: room.lobby.visitors().collect(),
             is_guest: room.is_guest,
         })
     }
 
-    /// The frame keys of the call, of the current epoch and the one before; none outside a call.
+    /// The frame keys of the call: of the current epoch, and of the one before for three seconds; none
+    /// outside a call.
     #[must_use]
     pub fn room_keys(&self) -> Option<RoomKeys> {
         let room = self
@@ -256,7 +270,8 @@ impl Core {
         }
     }
 
-    /// The page lost its counters: its frames get fresh keys.
+    /// The page lost its counters, or is another one: its frames get fresh keys, and it has no
+    /// connection.
     pub(super) fn renew_room_session(&mut self, turn: &mut Turn<'_>) {
         let session = turn.sixteen();
         let device = self.me.as_ref().map(|me| me.device);
@@ -271,7 +286,11 @@ impl Core {
                 announced.session = session;
             }
         }
+        let is_live = room.phase == Phase::Live;
         turn.notify(Notice::RoomKeys);
+        if is_live {
+            turn.notify(Notice::MediaLost);
+        }
     }
 
     pub(super) fn pump_room(&mut self, turn: &mut Turn<'_>) {
@@ -284,6 +303,7 @@ impl Core {
             Phase::Entering => self.pump_room_entry(turn),
             Phase::Live => {
                 self.follow_room(turn);
+                self.forget_epoch(turn);
                 self.unpark(turn);
                 self.look_at_people(turn);
                 self.pump_room_log(turn);
@@ -315,6 +335,7 @@ impl Core {
         };
         let mut wakes = vec![room.beat_at];
         wakes.extend(room.parked_since.map(log::end_of_patience));
+        wakes.extend(room.secrets.iter().filter_map(Secrets::gone_at));
         wakes.extend(self.removals_due());
         wakes.extend(room.seats.values().map(|seat| roster::lost_at(seat.heard)));
         wakes.extend(room.lobby.wakes());
