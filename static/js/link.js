@@ -29,6 +29,8 @@ const LAYERS = [
   { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
 ];
 const DESCRIPTOR = 'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension';
+/** What a place does without: it would make an offer with all places longer than the server takes. */
+const SPARED = /:(toffset|rtp-stream-id|repaired-rtp-stream-id)$|\/(playout-delay|video-content-type|video-timing|color-space|video-layers-allocation00)$/;
 /** Places are made in such lots. */
 const AHEAD = 4;
 /** A connection that is gone for so long is made anew: it costs no more than to look for other ways. */
@@ -239,6 +241,9 @@ function prepare(transceiver, kind) {
   if (kind === 'mic') return;
   const line = /** @type {any} */ (transceiver);
   const extensions = line.getHeaderExtensionsToNegotiate?.();
-  for (const extension of extensions ?? []) if (extension.uri === DESCRIPTOR) extension.direction = 'sendrecv';
+  for (const extension of extensions ?? []) {
+    if (extension.uri === DESCRIPTOR) extension.direction = 'sendrecv';
+    if (transceiver.direction === 'recvonly' && SPARED.test(extension.uri)) extension.direction = 'stopped';
+  }
   if (extensions) line.setHeaderExtensionsToNegotiate(extensions);
 }

@@ -221,6 +221,7 @@ async fn a_microphone_is_not_left_open_when_the_tab_that_leads_is_closed() -> Re
     ada.driver().switch_to_window(second.clone()).await?;
     ada.opens(pair.server.origin()).await?;
     ada.is_in().await?;
+    ada.has_its_connections_watched().await?;
     ada.presses("#rows .row").await?;
     ada.calls(false).await?;
     ben.answers(false).await?;
@@ -230,6 +231,7 @@ async fn a_microphone_is_not_left_open_when_the_tab_that_leads_is_closed() -> Re
     ada.driver().close_window().await?;
     ada.driver().switch_to_window(second).await?;
 
+    ada.lets_go_of(1).await?;
     ada.is_in_no_call().await?;
     ben.is_in_no_call().await?;
     pair.part().await
@@ -281,7 +283,8 @@ async fn the_doctor_names_what_keeps_calls_from_working() -> Result<()> {
     ben.closes_dialog().await?;
     ben.cannot_reach("turn").await?;
     ben.asks_the_doctor().await?;
-    ben.sees_words("forward UDP 3478").await?;
+    ben.sees_words(&format!("forward UDP {}", pair.relay))
+        .await?;
     ben.sees_words("Calls work from here only with people in the same network.")
         .await?;
     pair.part().await
@@ -303,6 +306,8 @@ async fn the_doctor_names_an_address_at_which_the_relay_is_not() -> Result<()> {
 /// Ada and Ben, each at the conversation with the other.
 struct Pair {
     server: RealServer,
+    /// The port of the relay.
+    relay: u16,
     ada: Person,
     ben: Person,
     _station: Station,
@@ -323,10 +328,8 @@ impl Pair {
         let folder = tempfile::tempdir()?;
         let config = folder.path().join("roost.toml");
         let external = external.map_or_else(String::new, |at| format!("external = '{at}'\n"));
-        std::fs::write(
-            &config,
-            format!("[calls]\nudp = {}\n{external}", free_port()?),
-        )?;
+        let relay = free_port()?;
+        std::fs::write(&config, format!("[calls]\nudp = {relay}\n{external}"))?;
         let config = config.to_str().context("a path of letters")?;
         let options = ["--config", config];
         let server = RealServer::start(&folder.path().join("data"), &options)?;
@@ -345,6 +348,7 @@ impl Pair {
         ben.has_its_connections_watched().await?;
         Ok(Self {
             server,
+            relay,
             ada,
             ben,
             _station: station,

@@ -24,6 +24,7 @@ async fn four_people_hear_and_see_each_other_and_who_is_removed_does_not() -> Re
 
     ada.removes_from_room("Dov").await?;
     dov.is_in_no_call().await?;
+    dov.is_cut_off().await?;
     ada.is_in_room_with(&["You", "Ben", "Cleo"]).await?;
     ben.hears_of("Ada", MEDIA[0]).await?;
     ben.sees_of("Cleo", Colour::Green).await?;
@@ -111,6 +112,100 @@ async fn what_one_shows_of_oneself_the_others_see_and_who_is_not_in_the_call_doe
     cleo.finds_enabled("[data-action='room-enter'][data-video='true']")
         .await?;
     house.part().await
+}
+
+#[tokio::test]
+async fn who_answers_somebody_or_comes_anew_is_in_the_group_call_no_more() -> Result<()> {
+    let house = House::of(2).await?;
+    let [ada, ben] = house.people()?;
+    ada.begins_room(true).await?;
+    ben.joins_room().await?;
+    ben.hears_of("Ada", MEDIA[0]).await?;
+    ben.sees_of("Ada", MEDIA[0].colour).await?;
+    ben.leaves_room().await?;
+    ben.is_in_no_call().await?;
+    let opened = ada.counts_opened().await?;
+
+    ben.begins_conversation_with("Ada").await?;
+    ben.calls(false).await?;
+    ada.answers(false).await?;
+    ada.lets_go_of(opened).await?;
+    ben.hears(MEDIA[0]).await?;
+    ada.hangs_up().await?;
+
+    ben.is_in_no_call().await?;
+    ben.presses_row("Sunday hikers").await?;
+    ada.is_in_no_call().await?;
+    ada.begins_room(false).await?;
+    ben.joins_room().await?;
+    ben.hears_of("Ada", MEDIA[0]).await?;
+    ada.says_anew_who_it_is().await?;
+    ben.is_in_room_with(&["You"]).await?;
+    ada.is_in_no_call().await?;
+    house.part().await
+}
+
+/// More than there are places: almost all of them pictures, then voices and pictures alike, then more
+/// voices. An offer with 64 places is as long as one may be at most.
+#[tokio::test]
+async fn every_voice_has_a_place_before_pictures_and_what_has_none_is_not_asked_for_without_end()
+-> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = RealServer::start(&folder.path().join("data"), &[])?;
+    let station = Station::start(Some(&server.ca()))?;
+    let page = Person::at(&station, "Ada").await?;
+    page.opens(server.origin()).await?;
+    let script = "return (async () => {
+        const [app] = document.querySelectorAll('script[src$=\"app.js\"]');
+        const module = (name) => import(app.src.replace('app.js', name));
+        const [{ Link }, { script }] = await Promise.all([module('link.js'), module('patch.js')]);
+        const seals = new Worker(script(app.src.replace('app.js', 'sframe.js')), { type: 'module' });
+        const meet = () => {
+            const far = new RTCPeerConnection();
+            const seen = { offers: 0, longest: 0, broken: 0, watched: [], lost: [] };
+            seen.link = new Link(seals, [], {
+                offer: async (sdp) => {
+                    seen.offers += 1;
+                    seen.longest = Math.max(seen.longest, sdp.length);
+                    await far.setRemoteDescription({ type: 'offer', sdp });
+                    await far.setLocalDescription();
+                    seen.link.answer(far.localDescription.sdp);
+                },
+                watch: (wants) => { seen.watched = wants; },
+                track: () => {},
+                begins: () => {},
+                lost: ({ kind, leaf }) => seen.lost.push(`${kind} ${leaf}`),
+                connected: () => {},
+                broken: () => { seen.broken += 1; },
+            });
+            return seen;
+        };
+        const all = (kind, count) => Array.from({ length: count }, (_, leaf) => ({ track: `${kind} ${leaf}`, leaf, kind, height: 180 }));
+        const pause = (millis) => new Promise((done) => setTimeout(done, millis));
+        const wants = async (seen, wanted) => {
+            seen.link.want(wanted);
+            for (let tries = 0; seen.watched.length < 64 && tries < 100; tries += 1) await pause(100);
+            await pause(2000);
+            const voices = seen.watched.filter(([, track]) => track.startsWith('mic')).length;
+            return [voices, seen.watched.length, seen.offers < 5, seen.longest <= 65536, seen.broken];
+        };
+        const [pictures, both] = [meet(), meet()];
+        const found = [
+            await wants(pictures, [...all('camera', 70), ...all('mic', 4)]),
+            await wants(both, [...all('camera', 40), ...all('mic', 40)]),
+        ];
+        both.link.want([...all('camera', 40), ...all('mic', 49)]);
+        both.link.want(all('mic', 49).slice(1));
+        const isLost = both.lost.includes('mic 0') && both.lost.includes('camera 0');
+        for (const { link } of [pictures, both]) link.close();
+        return [...found, both.broken > 0, isLost];
+    })()";
+
+    let found = page.driver().execute(script, vec![]).await?;
+
+    let expected = json!([[4, 64, true, true, 0], [40, 64, true, true, 0], true, true]);
+    ensure!(*found.json() == expected, "{found:?}");
+    page.leaves().await
 }
 
 /// RFC 9605, appendix C.1 and C.3: key ids, counters and their headers; a salt and its nonce. Before

@@ -369,7 +369,7 @@ fn a_guest_is_in_the_call_and_in_nothing_else() {
 }
 
 #[test]
-fn who_is_not_in_the_roster_sends_nothing_whatever_the_server_says() {
+fn who_is_not_in_the_roster_sends_nothing_whatever_the_server_says_and_nobody_watches_themselves() {
     let (_, [ada, ben, _], _) = three_in_call(440);
     let group = ada.call().unwrap();
     let track = |id: u64, device: DeviceId| Track {
@@ -381,7 +381,11 @@ fn who_is_not_in_the_roster_sends_nothing_whatever_the_server_says() {
 
     ada.is_told(&ServerFrame::Tracks {
         group,
-        tracks: List::capped(vec![track(1, ghost), track(2, ben.device())]),
+        tracks: List::capped(vec![
+            track(1, ghost),
+            track(2, ben.device()),
+            track(3, ada.device()),
+        ]),
     });
     ada.is_told(&ServerFrame::Speaking {
         group,

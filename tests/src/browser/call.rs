@@ -40,7 +40,7 @@ const LISTEN: &str = "const [id, wanted, near, patience, done] = arguments;\
 
 /// Red, green and blue of what an element shows in its middle, on average.
 pub(super) const LOOK: &str = "const video = document.getElementById(arguments[0]);\
-    if (!video?.videoWidth || video.hidden) return null;\
+    if (!video?.videoWidth || video.hidden || getComputedStyle(video).visibility !== 'visible') return null;\
     const canvas = new OffscreenCanvas(16, 16);\
     const pen = canvas.getContext('2d');\
     pen.drawImage(video, 0, 0, 16, 16);\
@@ -181,15 +181,42 @@ impl Person {
     /// Listens to an element for some seconds.
     ///
     /// # Errors
-    /// If there was a sound.
+    /// If there was a sound, or there is no such element before and after.
     pub async fn hears_nothing_in(&self, element: &str) -> Result<()> {
+        self.finds_element(element).await?;
         let heard = self.listens(element, NO_HERTZ, SILENCE_MS).await?;
         let name = self.name();
         ensure!(
             heard.is_none(),
             "{name} heard {heard:?} Hz instead of nothing"
         );
-        Ok(())
+        self.finds_element(element).await
+    }
+
+    async fn finds_element(&self, id: &str) -> Result<()> {
+        let script = "return !!document.getElementById(arguments[0])";
+        self.until(&format!("an element {id}"), script, &[json!(id)])
+            .await
+    }
+
+    /// How many tracks of microphones and cameras this page has opened.
+    ///
+    /// # Errors
+    /// If the page was not told to remember them.
+    pub async fn counts_opened(&self) -> Result<usize> {
+        let script = "return window.opened.length";
+        Ok(self.driver().execute(script, vec![]).await?.convert()?)
+    }
+
+    /// Waits until the first so many tracks that this page opened have ended.
+    ///
+    /// # Errors
+    /// If one goes on, there are fewer, or the page was not told to remember them.
+    pub async fn lets_go_of(&self, count: usize) -> Result<()> {
+        let script = "const first = window.opened.slice(0, arguments[0]);\
+            return first.length === arguments[0] && first.every(({ readyState }) => readyState === 'ended')";
+        self.until("an end of its tracks", script, &[json!(count)])
+            .await
     }
 
     /// The last tone until the wanted one was there or time was over.
@@ -287,7 +314,7 @@ impl Person {
     }
 
     /// From the next page on connections are remembered, and go where `goes_only_by` says; so are
-    /// the keys of frames.
+    /// the keys of frames, and what microphones and cameras are opened.
     ///
     /// # Errors
     /// If the browser does not take it.
@@ -424,6 +451,14 @@ pub(super) const WATCHED: &str = "{ const Connection = window.RTCPeerConnection;
             const changed = sessionStorage.getItem('forged') ? sdp.replace(/a=fingerprint:\\S+ ../g, forge) : sdp;\
             return super.setRemoteDescription({ type, sdp: changed });\
         }\
+    };\
+    window.opened = [];\
+    const devices = window.MediaDevices?.prototype;\
+    const getUserMedia = devices?.getUserMedia;\
+    if (devices) devices.getUserMedia = async function (...wanted) {\
+        const stream = await getUserMedia.apply(this, wanted);\
+        window.opened.push(...stream.getTracks());\
+        return stream;\
     };\
     const { postMessage } = Worker.prototype;\
     Worker.prototype.postMessage = function (message, ...rest) {\

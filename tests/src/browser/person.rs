@@ -277,6 +277,16 @@ impl Person {
         Ok(self.driver.find(By::Id(id)).await?.click().await?)
     }
 
+    /// Begins a conversation with somebody.
+    ///
+    /// # Errors
+    /// If they are not in the list.
+    pub async fn begins_conversation_with(&self, name: &str) -> Result<()> {
+        self.presses("[data-panel='new']").await?;
+        self.ticks(name).await?;
+        self.presses("dialog[open] .primary").await
+    }
+
     /// Waits until a message with this text is in the conversation, exactly once.
     ///
     /// # Errors

@@ -123,6 +123,29 @@ impl Person {
         self.until("another connection", script, &[]).await
     }
 
+    /// Waits until nothing of a call is left on the page: neither a sound nor a picture of anybody, nor
+    /// a connection, nor a microphone or camera.
+    ///
+    /// # Errors
+    /// If something is, or the page was not told to remember them.
+    pub async fn is_cut_off(&self) -> Result<()> {
+        let script = "return window.opened.length > 0 && window.connections.length > 0\
+            && window.opened.every(({ readyState }) => readyState === 'ended')\
+            && window.connections.every(({ connectionState }) => connectionState === 'closed')\
+            && [...document.querySelectorAll('audio, video')].every(({ srcObject }) => !srcObject)";
+        self.until("nothing left of a call", script, &[]).await
+    }
+
+    /// The tab says anew who it is, as after a word to the tab that leads was lost.
+    ///
+    /// # Errors
+    /// If the page does not answer.
+    pub async fn says_anew_who_it_is(&self) -> Result<()> {
+        let script = "new BroadcastChannel('roost').postMessage({ to: 'all' })";
+        self.driver().execute(script, vec![]).await?;
+        Ok(())
+    }
+
     /// How many frames this page sealed, opened and refused in the call.
     ///
     /// # Errors
