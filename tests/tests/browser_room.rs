@@ -1,7 +1,7 @@
 //! Group calls between real browsers, through the server: what arrives is judged by tone and colour.
 
 use anyhow::{Result, ensure};
-use roost_tests::browser::{Colour, House, MEDIA, Person, Station};
+use roost_tests::browser::{Colour, House, MEDIA, Person, SCREEN, Station};
 use roost_tests::real::RealServer;
 use serde_json::json;
 
@@ -206,6 +206,26 @@ async fn every_voice_has_a_place_before_pictures_and_what_has_none_is_not_asked_
     let expected = json!([[4, 64, true, true, 0], [40, 64, true, true, 0], true, true]);
     ensure!(*found.json() == expected, "{found:?}");
     page.leaves().await
+}
+
+#[tokio::test]
+async fn a_shared_screen_is_seen_beside_the_camera_until_it_is_shared_no_more() -> Result<()> {
+    let house = House::of(2).await?;
+    let [ada, ben] = house.people()?;
+    ada.begins_room(true).await?;
+    ben.joins_room().await?;
+    ben.sees_of("Ada", Colour::Red).await?;
+
+    ada.presses("[data-local='call-screen']").await?;
+    ben.sees_screen_of("Ada", SCREEN).await?;
+    ben.sees_of("Ada", Colour::Red).await?;
+    ben.is_pictured("room-screen").await?;
+
+    ada.presses("[data-local='call-screen'][aria-pressed='true']")
+        .await?;
+    ben.sees_no_screen_of("Ada").await?;
+    ben.sees_of("Ada", Colour::Red).await?;
+    house.part().await
 }
 
 /// RFC 9605, appendix C.1 and C.3: key ids, counters and their headers; a salt and its nonce. Before

@@ -108,6 +108,26 @@ impl Person {
         Err(error.context(format!("{name}'s picture\n{media}\n{frames}")))
     }
 
+    /// Waits until a screen that somebody shares shows this colour.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn sees_screen_of(&self, name: &str, colour: Colour) -> Result<()> {
+        let leaf = self.leaf_of(name).await?;
+        self.sees_colour(&format!("picture-{leaf}"), colour)
+            .await
+            .with_context(|| format!("{name}'s screen"))
+    }
+
+    /// Waits until somebody shares no screen.
+    ///
+    /// # Errors
+    /// If they do.
+    pub async fn sees_no_screen_of(&self, name: &str) -> Result<()> {
+        let leaf = self.leaf_of(name).await?;
+        self.sees_no_more(&format!("picture-{leaf}")).await
+    }
+
     /// For whoever looks for why a picture is not there.
     async fn counts_media(&self) -> Result<String> {
         let found = self.driver().execute_async(COUNTS, Vec::new()).await?;
