@@ -60,7 +60,10 @@ async fn a_guest_who_comes_first_waits_and_is_back_by_itself_after_a_reload() ->
 
     mia.visits(&link).await?;
     mia.sees_words("The call has not begun yet").await?;
-    ada.begins_room(false).await?;
+    ada.sees_words("waits as a guest for a call to begin")
+        .await?;
+    ada.is_pictured("guest-waits-outside").await?;
+    ada.presses("#at-door button:not([disabled])").await?;
     ada.lets_in("Mia").await?;
     mia.hears_of("Ada", MEDIA[0]).await?;
 

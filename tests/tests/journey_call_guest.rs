@@ -72,6 +72,53 @@ fn a_guest_who_comes_first_waits_until_there_is_a_call() {
 }
 
 #[test]
+fn who_knows_the_link_and_is_not_in_the_call_sees_in_the_conversation_who_waits() {
+    let (world, [ada, ben], room) = two_in_call(514);
+    let mia = world.device("mia");
+    mia.visits(&ada.call_link(&room));
+    ada.wishes(Command::LeaveCall);
+    world.pass(KNOCK_MS);
+    assert_eq!(ada.sees_waiting(&room), ["mia"]);
+    assert!(
+        ben.sees_waiting(&room).is_empty(),
+        "he is asked in the call"
+    );
+
+    ben.wishes(Command::LeaveCall);
+    world.pass(2 * KNOCK_MS);
+    assert_eq!(ben.sees_waiting(&room), ["mia"], "he learned of the link");
+    ada.enters(&room);
+    world.pass(KNOCK_MS);
+    assert!(ada.sees_waiting(&room).is_empty());
+    assert_eq!(ada.at_the_door(), ["mia"]);
+
+    ada.lets_in(&mia);
+    world.pass(4 * KNOCK_MS);
+    assert!(ben.sees_waiting(&room).is_empty());
+}
+
+#[test]
+fn who_was_turned_away_is_not_shown_in_the_conversation_either() {
+    let (world, [ada, ben], room) = two_in_call(515);
+    let mia = world.device("mia");
+    mia.visits(&ada.call_link(&room));
+    world.pass(KNOCK_MS);
+    ada.wishes(Command::TurnAway {
+        account: mia.account(),
+    });
+    for person in [&ada, &ben] {
+        person.wishes(Command::LeaveCall);
+    }
+    world.pass(2 * KNOCK_MS);
+
+    assert!(ada.sees_waiting(&room).is_empty());
+    assert_eq!(ben.sees_waiting(&room), ["mia"]);
+    mia.disconnects();
+    world.pass(3 * KNOCK_MS);
+    assert!(ben.sees_waiting(&room).is_empty(), "she has gone");
+}
+
+#[test]
 fn whoever_is_turned_away_waits_unseen_and_whoever_stops_knocking_is_forgotten() {
     let (world, [ada, ben], room) = two_in_call(502);
     let link = ada.call_link(&room);
@@ -310,6 +357,8 @@ trait AtTheDoor {
     fn enters(&self, room: &GroupId);
     fn lets_in(&self, guest: &Person);
     fn at_the_door(&self) -> Vec<String>;
+    /// In the conversation, outside its call.
+    fn sees_waiting(&self, room: &GroupId) -> Vec<String>;
     fn roster(&self) -> Vec<String>;
     fn guests(&self) -> Vec<String>;
     fn call_state(&self) -> Option<RoomState>;
@@ -334,6 +383,12 @@ impl AtTheDoor for Person {
         let room = self.core().room().expect("in a call");
         let visitors = room.visitors.iter();
         visitors.map(|visitor| visitor.name.to_string()).collect()
+    }
+
+    fn sees_waiting(&self, room: &GroupId) -> Vec<String> {
+        let conversation = self.core().conversation(room).expect("in it");
+        let waiting = conversation.waiting.iter();
+        waiting.map(ToString::to_string).collect()
     }
 
     fn roster(&self) -> Vec<String> {

@@ -186,6 +186,7 @@ impl Core {
             .chain(self.net.socket.ack_at())
             .chain(self.net.socket.next_check())
             .chain(self.room_wakes())
+            .chain(self.door.wakes())
             .filter(|moment| *moment > now)
             .min()
     }

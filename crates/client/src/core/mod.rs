@@ -10,6 +10,7 @@ mod call;
 mod commit;
 mod conversation;
 mod derive;
+mod door;
 mod enter;
 mod failure;
 mod found;
@@ -81,6 +82,7 @@ pub struct Core {
     call_marker: Option<Marker>,
     relays: relays::Relays,
     room: Option<room::Room>,
+    door: door::Door,
     /// The groups of the calls that are on, by the server's word.
     calls_on: BTreeMap<GroupId, GroupId>,
 }
@@ -108,6 +110,7 @@ impl Core {
             }
         }
         self.pump_calls(&mut turn);
+        self.pump_door(&mut turn);
         self.pump(&mut turn);
         self.finish(turn)
     }

@@ -251,6 +251,7 @@ impl Core {
             draft: record.draft.clone(),
             typing: conversation.typing.keys().copied().collect(),
             is_call_on: self.calls_on.contains_key(group),
+            waiting: self.door.names(group),
         }
     }
 

@@ -14,11 +14,12 @@ use roost_client::{CUT_LINK, Moment};
 use roost_wire::GroupId;
 use roost_wire::link::InviteLink;
 
-const IN_MAIN: [&str; 13] = [
+const IN_MAIN: [&str; 14] = [
     "banner",
     "rows",
     "talk",
     "talk-header",
+    "at-door",
     "messages",
     "typing",
     "composer-place",
@@ -29,8 +30,9 @@ const IN_MAIN: [&str; 13] = [
     "ring-place",
     "room-tiles",
 ];
-const IN_TALK: [&str; 5] = [
+const IN_TALK: [&str; 6] = [
     "talk-header",
+    "at-door",
     "messages",
     "typing",
     "composer-place",
@@ -122,6 +124,8 @@ impl App {
             )),
             &[],
         );
+        let at_door = present::at_door(open, self.call_buttons(open));
+        tab.shown.fragment("at-door", html(&at_door), &[]);
         tab.shown.fragment(
             "composer-place",
             html(&present::composer(open.state)),

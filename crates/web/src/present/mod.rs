@@ -17,7 +17,7 @@ pub use panel::{
 };
 pub use room::{Room, room, tiles};
 pub use rows::{rows, title};
-pub use talk::{Context, Entry, composer, header, key, lines, reply_quote, show};
+pub use talk::{Context, Entry, at_door, composer, header, key, lines, reply_quote, show};
 
 use roost_client::room::RoomMember;
 use roost_client::view::{MemberView, PersonView};

@@ -66,6 +66,7 @@ fn row(
         unread: if current { 0 } else { conversation.unread },
         current,
         is_call_on: conversation.is_call_on,
+        has_guest: !conversation.waiting.is_empty(),
     }
 }
 

@@ -4,8 +4,8 @@ use super::rows::{face, state_words};
 use super::{Names, listed};
 use crate::rich::{self, RichText};
 use crate::view::{
-    CallButtons, CallSign, Composer, Face, Line, Local, Mark, Message, QuoteLine, Reaction, Size,
-    TalkHeader, Zone, hue,
+    AtDoor, CallButtons, CallSign, Composer, Face, Line, Local, Mark, Message, QuoteLine, Reaction,
+    Size, TalkHeader, Zone, hue,
 };
 use roost_client::content::CallLine;
 use roost_client::view::{
@@ -22,6 +22,8 @@ const QUOTE_CHARS: usize = 160;
 const LABEL_CHARS: usize = 400;
 /// Names in the header before it says only how many there are.
 const NAMES_MAX: usize = 6;
+/// Guests who wait at the door, by name.
+const GUESTS_MAX: usize = 3;
 
 /// What the lines of a conversation depend on besides its messages.
 pub struct Context<'a> {
@@ -70,6 +72,17 @@ pub fn header(
         title: conversation.title.clone(),
         subtitle,
         calls,
+    }
+}
+
+#[must_use]
+pub fn at_door(conversation: &ConversationView, calls: CallButtons) -> AtDoor {
+    let names = conversation.waiting.iter().map(ToString::to_string);
+    AtDoor {
+        names: names.take(GUESTS_MAX).collect(),
+        more: conversation.waiting.len().saturating_sub(GUESTS_MAX),
+        is_on: conversation.is_call_on,
+        can_enter: calls.can_be_pressed,
     }
 }
 

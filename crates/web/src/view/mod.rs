@@ -33,8 +33,8 @@ pub use person::Person;
 pub use room::{RoomScreen, Tile, Visitor};
 pub use row::{NoRows, Row};
 pub use screen::{
-    CallButtons, GuestScreen, Invited, JoinStatus, LOST, MainScreen, Rest, StartScreen, Talk,
-    TalkHeader, VisitForm,
+    AtDoor, CallButtons, GuestScreen, Invited, JoinStatus, LOST, MainScreen, Rest, StartScreen,
+    Talk, TalkHeader, VisitForm,
 };
 pub use thread::{CallSign, Line, Mark, Message, QuoteLine, Reaction};
 pub use when::{Local, Zone};

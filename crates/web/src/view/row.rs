@@ -21,6 +21,8 @@ pub struct Row {
     pub current: bool,
     /// There is a call to join.
     pub is_call_on: bool,
+    /// A guest asks to be let into its call.
+    pub has_guest: bool,
 }
 
 /// Stands where rows would be.
@@ -45,6 +47,7 @@ impl Samples for Row {
             unread: 0,
             current: false,
             is_call_on: false,
+            has_guest: false,
         };
         let hikers = row(
             1,
@@ -76,6 +79,7 @@ impl Samples for Row {
             Self {
                 unread: 3,
                 is_call_on: true,
+                has_guest: true,
                 ..family
             },
             liat,

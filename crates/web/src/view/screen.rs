@@ -75,6 +75,19 @@ pub struct TalkHeader {
     pub calls: CallButtons,
 }
 
+/// Guests who ask to be let into a call that the person here is not in.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "app/at_door.html")]
+pub struct AtDoor {
+    /// As they call themselves.
+    pub names: Vec<String>,
+    /// Others whose names are not shown.
+    pub more: usize,
+    /// There is a call to join.
+    pub is_on: bool,
+    pub can_enter: bool,
+}
+
 /// The buttons that call. They keep their place while nobody can be called, so that nothing moves
 /// under a finger when a call comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +197,23 @@ impl Samples for Talk {
         vec![Self {
             group: "00".repeat(16),
         }]
+    }
+}
+
+impl Samples for AtDoor {
+    fn samples() -> Vec<Self> {
+        [
+            (vec![], 0, false),
+            (vec!["Mia"], 0, true),
+            (vec![HOSTILE, "Noor", "Ole"], 2, false),
+        ]
+        .map(|(names, more, is_on)| Self {
+            names: names.into_iter().map(str::to_owned).collect(),
+            more,
+            is_on,
+            can_enter: is_on,
+        })
+        .into()
     }
 }
 

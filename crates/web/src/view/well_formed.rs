@@ -79,6 +79,7 @@ fn every_sample_of_every_view_is_well_formed_and_harmless() {
     check::<Rest>();
     check::<Talk>();
     check::<TalkHeader>();
+    check::<AtDoor>();
     check::<Face>();
     check::<Row>();
     check::<NoRows>();

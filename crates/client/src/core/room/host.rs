@@ -76,6 +76,7 @@ impl Core {
             return;
         }
         if !room.has_account(&account) && room.lobby.admitting.len() < ADMITTING_MAX {
+            self.door.welcome(&account);
             room.banished.remove(&account);
             room.lobby.turned_away.remove(&account);
             let packages = None;
@@ -88,6 +89,7 @@ impl Core {
     /// The person here does not want to be asked about this guest again.
     pub(in crate::core) fn turn_away(&mut self, account: AccountId, turn: &mut Turn<'_>) {
         if let Some(room) = self.room.as_mut().filter(|room| !room.is_guest) {
+            self.door.turn_away(account);
             room.lobby.turned_away.insert(account);
             room.lobby.knocking.remove(&account);
             room.lobby.admitting.remove(&account);
@@ -112,7 +114,7 @@ impl Core {
         let account = stranger.account;
         let room = self.room.as_mut();
         let Some(room) = room.filter(|room| room.heeds(conversation, &account)) else {
-            return;
+            return self.see_at_door(conversation, account, visitor.name, turn);
         };
         if room.has_account(&account) {
             return room.see_return(account, turn.now);
@@ -351,9 +353,14 @@ impl Lobby {
 }
 
 impl Room {
+    /// Whether it is the call of this conversation.
+    pub(in crate::core) fn is_of(&self, conversation: &GroupId) -> bool {
+        self.conversation == *conversation
+    }
+
     /// Whether the person here lets guests into this conversation's call, and may let in this one.
     fn heeds(&self, conversation: &GroupId, account: &AccountId) -> bool {
-        let is_host = self.conversation == *conversation && !self.is_guest;
+        let is_host = self.is_of(conversation) && !self.is_guest;
         let is_unwanted =
             self.banished.contains(account) || self.lobby.turned_away.contains(account);
         is_host && self.phase == Phase::Live && !is_unwanted

@@ -367,6 +367,7 @@ impl Core {
     /// The connection is gone, and with it what was said on it.
     pub(super) fn lose_room_socket(&mut self) {
         self.calls_on.clear();
+        self.door.lose_sight();
         if let Some(room) = &mut self.room {
             room.followed = false;
         }

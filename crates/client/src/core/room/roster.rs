@@ -40,6 +40,7 @@ impl Core {
         match self.room.as_mut().filter(|room| room.phase == Phase::Live) {
             Some(_) if is_me => self.leave_call(turn),
             Some(room) => {
+                self.door.turn_away(account);
                 room.banished.insert(account);
             }
             None => turn.refuse("You are not in a call."),
