@@ -93,6 +93,7 @@ const askedInRoom = {
     room = new Room(video, tell);
   },
   connect: (servers) => room?.connect(servers.map(server)),
+  relays: (servers) => room?.relays(servers.map(server)),
   again: () => room?.again(),
   answer: (sdp) => room?.answer(sdp),
   refused: () => room?.refused(),

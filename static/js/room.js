@@ -46,6 +46,11 @@ export class Room {
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
+  /** A newer pass for the relay, for the next connection. @param {RTCIceServer[]} servers */
+  relays(servers) {
+    this.#servers = servers;
+  }
+
   /** Makes a new connection. @param {RTCIceServer[]} [servers] */
   connect(servers = this.#servers) {
     if (this.#over) return;

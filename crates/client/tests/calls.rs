@@ -17,7 +17,7 @@ use roost_client::content::CallOutcome;
 use roost_client::view::{MessageView, Trust};
 use roost_client::{Command, Notice};
 use roost_wire::frame::ServerFrame;
-use roost_wire::{AccountKey, Blob, GroupId};
+use roost_wire::{AccountKey, Blob, ErrorCode, GroupId};
 
 #[test]
 fn a_call_is_accepted_and_signals_flow_both_ways_in_order() {
@@ -67,6 +67,33 @@ fn a_call_is_accepted_and_signals_flow_both_ways_in_order() {
         assert_eq!(unread(&world, at, group), 0);
         assert_eq!(world.troubles(at), []);
     }
+}
+
+#[test]
+fn in_a_long_call_there_is_always_a_pass_for_the_relay_that_holds() {
+    let (mut world, group) = pair();
+    world.relay.relays_calls = true;
+    let call = start(&mut world, 0, group, false);
+    world.live_for(500);
+    world.tell(1, Command::AcceptCall { call, video: false });
+    world.live_for(500);
+    connect(&mut world, call);
+
+    for minute in 0..130 {
+        // Once the server has other things to do.
+        if minute == 50 {
+            world.relay.refuse_next = vec![ErrorCode::TooMany; 2];
+        }
+        for at in 0..2 {
+            let pass = world.people[at].core.relays().flatten().expect("a pass");
+            let left = pass.expires.get() - world.relay.now.get();
+            assert!(left > 300, "{left} s left after {minute} minutes");
+        }
+        world.live_for(60_000);
+    }
+
+    hang_up(&mut world, 0, call);
+    assert_eq!(world.troubles(0), []);
 }
 
 #[test]

@@ -366,6 +366,10 @@ fn write_room(act: &RoomAct) -> JsValue {
             "connect".into(),
             servers.iter().map(write_servers).collect::<Array>().into(),
         ],
+        RoomAct::Relays { servers } => vec![
+            "relays".into(),
+            servers.iter().map(write_servers).collect::<Array>().into(),
+        ],
         RoomAct::Again => vec!["again".into()],
         RoomAct::Answer(sdp) => vec!["answer".into(), sdp.as_str().into()],
         RoomAct::Refused => vec!["refused".into()],

@@ -87,6 +87,10 @@ pub enum RoomAct {
     Connect {
         servers: Option<RelayPass>,
     },
+    /// For the next connection: the pass of this one ends.
+    Relays {
+        servers: Option<RelayPass>,
+    },
     /// Offer again on the connection there is.
     Again,
     Answer(Sdp),

@@ -187,6 +187,7 @@ impl Core {
             .chain(self.net.socket.next_check())
             .chain(self.room_wakes())
             .chain(self.door.wakes())
+            .chain(self.relays_wake())
             .filter(|moment| *moment > now)
             .min()
     }

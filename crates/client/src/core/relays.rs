@@ -1,4 +1,5 @@
-//! Ways through the server for calls: a pass for its relay, asked for when a call begins.
+//! Ways through the server for calls: a pass for its relay, asked for when a call begins and again
+//! before it ends, since whoever comes into another network finds no new way with one that is over.
 //!
 //! None of it is stored. A call goes on without: then only those hear each other who can reach
 //! each other directly.
@@ -8,9 +9,12 @@ use super::net::Call;
 use super::turn::Turn;
 use crate::call::CallStage;
 use crate::notice::Notice;
+use crate::port::Moment;
+use roost_wire::Seconds;
 use roost_wire::api::{AskRelayPass, RelayPass};
 
-/// A pass that ends before a call has properly begun is of no use.
+/// A pass that ends before a call has properly begun is of no use; one that is in use is renewed with
+/// so much left.
 const LEFT_SECONDS: u64 = 600;
 
 /// What is known of the server's relay.
@@ -42,7 +46,7 @@ impl Core {
         self.relays = Relays::Asked;
     }
 
-    /// Asks once a call; a pass is used for as many as it lasts.
+    /// Asks when a call begins; a pass is used for as many as it lasts.
     pub(super) fn pump_relays(&mut self, turn: &mut Turn<'_>) {
         let is_in_call = self.is_in_call();
         match &self.relays {
@@ -51,9 +55,11 @@ impl Core {
                 self.call(Call::RelayPass, &AskRelayPass {}, turn);
             }
             Relays::None if !is_in_call => self.relays = Relays::Unknown,
-            Relays::Pass(pass) if !is_in_call && self.is_ending(pass, turn) => {
-                self.relays = Relays::Unknown;
+            // The old one stays until there is another.
+            Relays::Pass(pass) if self.is_ending(pass, turn) && is_in_call => {
+                self.call(Call::RelayPass, &AskRelayPass {}, turn);
             }
+            Relays::Pass(pass) if self.is_ending(pass, turn) => self.relays = Relays::Unknown,
             Relays::None | Relays::Pass(_) => {}
         }
     }
@@ -63,10 +69,22 @@ impl Core {
         turn.notify(Notice::CallChanged);
     }
 
-    /// The call goes on without.
+    /// The call goes on without, or with the pass it has, for which another one is asked again.
     pub(super) fn on_no_relay(&mut self, turn: &mut Turn<'_>) {
-        self.relays = Relays::None;
-        turn.notify(Notice::CallChanged);
+        if !matches!(self.relays, Relays::Pass(_)) {
+            self.relays = Relays::None;
+            turn.notify(Notice::CallChanged);
+        }
+    }
+
+    /// When the pass of a call is to be renewed.
+    pub(super) fn relays_wake(&self) -> Option<Moment> {
+        let Relays::Pass(pass) = &self.relays else {
+            return None;
+        };
+        let at = Seconds::new(pass.expires.get().saturating_sub(LEFT_SECONDS));
+        let moment = self.net.moment_of(at).plus_millis(1_000);
+        self.is_in_call().then_some(moment)
     }
 
     fn is_in_call(&self) -> bool {

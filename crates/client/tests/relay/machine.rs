@@ -72,6 +72,8 @@ pub struct Relay {
     pub withholds: BTreeMap<(DeviceId, GroupId), usize>,
     /// The groups of calls, by conversation. The relay lets everybody in, and says so to nobody.
     pub calls: BTreeMap<GroupId, GroupId>,
+    /// It relays calls as well; else it forwards messages only.
+    pub relays_calls: bool,
     /// Commits of these devices are not taken for now.
     pub holds_back: BTreeSet<DeviceId>,
     /// What the relay says of people; change it to lie.
@@ -132,6 +134,7 @@ impl Relay {
             cut: BTreeSet::new(),
             withholds: BTreeMap::new(),
             calls: BTreeMap::new(),
+            relays_calls: false,
             holds_back: BTreeSet::new(),
             people: BTreeMap::new(),
             rotations: BTreeMap::new(),
@@ -264,7 +267,12 @@ impl Relay {
                     tree: Blob::new(tree.ok_or_else(not_found)?.clone()).unwrap(),
                 })
             }
-            // It forwards messages only.
+            ("POST", ["relay-passes"]) if self.relays_calls => ok(&RelayPass {
+                urls: List::capped(vec!["turn:relay.test".to_owned()]),
+                username: format!("{}:somebody", self.now.get() + limit::RELAY_PASS_SECONDS),
+                password: "secret".into(),
+                expires: self.now.plus(limit::RELAY_PASS_SECONDS),
+            }),
             ("POST", ["relay-passes"]) => Err(not_found()),
             ("POST", ["groups", _, "verdicts"]) => self.verdict(account, take(&call.body)),
             other => panic!("no such endpoint: {other:?}"),

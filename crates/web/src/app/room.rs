@@ -160,7 +160,14 @@ impl App {
     }
 
     fn draw_room_connection(&self, tab: &mut Tab, held: &mut HeldRoom) {
-        if let Some(servers) = self.core.relays().filter(|_| held.is_unconnected) {
+        let Some(servers) = self.core.relays() else {
+            return;
+        };
+        let act = RoomAct::Relays {
+            servers: servers.clone(),
+        };
+        tab.shown.act_once("room-relays", Act::Room(act));
+        if held.is_unconnected {
             held.is_unconnected = false;
             held.trouble = None;
             tab.shown.act(Act::Room(RoomAct::Connect { servers }));
