@@ -89,7 +89,7 @@ async fn a_link_of_a_call_that_is_none_says_so() -> Result<()> {
 
     mia.opens(&format!("{origin}/c/AQEBAQEBAQEBAQEBAQEBAQ#x"))
         .await?;
-    mia.sees_words("There is no such call").await?;
+    mia.sees_words("This link to a call does not work").await?;
     mia.finds_no("form").await?;
     mia.leaves().await
 }

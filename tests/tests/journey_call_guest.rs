@@ -6,7 +6,7 @@ use roost_client::{Command, Notice};
 use roost_tests::world::{Person, World};
 use roost_wire::frame::ServerFrame;
 use roost_wire::link::CallLink;
-use roost_wire::{Blob, GroupId};
+use roost_wire::{Blob, GroupId, limit};
 
 /// Time enough for what follows at once.
 const SOON_MS: u64 = 2_000;
@@ -318,6 +318,100 @@ fn everybody_has_one_link_of_their_own_until_that_is_nearly_over() {
 }
 
 #[test]
+fn by_a_link_that_was_withdrawn_nobody_comes_any_more() {
+    let (world, [ada, ben], room) = two_in_call(516);
+    let link = ada.call_link(&room);
+    let mia = world.device("mia");
+    mia.visits(&link);
+    world.pass(KNOCK_MS);
+    assert_eq!(ada.own_links(&room), [link.as_str()]);
+
+    ada.withdraws(&room, &link);
+    world.pass(2 * KNOCK_MS);
+
+    assert!(ada.own_links(&room).is_empty());
+    assert!(mia.was_told("This link is over"));
+    assert!(mia.core().room().is_none());
+    let noor = world.device("noor");
+    noor.visits(&link);
+    world.pass(3 * KNOCK_MS);
+    for person in [&ada, &ben] {
+        assert!(person.at_the_door().is_empty(), "{}", person.name());
+    }
+    assert!(noor.core().room().is_none());
+    assert_ne!(ada.call_link(&room), link, "another one is made");
+}
+
+#[test]
+fn an_earlier_link_is_withdrawn_alone_and_its_guests_in_the_call_stay() {
+    let (world, [ada, _], room) = two_in_call(517);
+    let first = ada.call_link(&room);
+    let mia = guest_in_call(&world, &ada, &first);
+    let second = ada.new_call_link(&room);
+
+    ada.withdraws(&room, &first);
+    world.pass(30_000);
+
+    assert_eq!(ada.own_links(&room), [second.as_str()]);
+    assert_eq!(ada.roster(), ["ada", "ben", "mia"]);
+    assert_eq!(mia.call_state(), Some(RoomState::Live));
+    let noor = guest_in_call_as(&world, "noor", &ada, &second);
+    assert_eq!(noor.roster().len(), 4);
+}
+
+#[test]
+fn a_link_is_withdrawn_although_the_device_crashes_before_the_server_hears_of_it() {
+    let (world, [ada, _], room) = two_in_call(518);
+    let link = ada.call_link(&room);
+    world.kill_server(20_000);
+
+    ada.withdraws(&room, &link);
+    assert_eq!(ada.own_links(&room).len(), 1, "the server has not said so");
+    ada.crashes();
+    ada.starts();
+    world.pass(60_000);
+    let mia = world.device("mia");
+    mia.visits(&link);
+    world.pass(2 * KNOCK_MS);
+
+    assert!(ada.own_links(&room).is_empty());
+    assert!(mia.core().room().is_none());
+}
+
+#[test]
+fn only_whoever_made_a_link_withdraws_it() {
+    let (world, [ada, ben], room) = two_in_call(519);
+    let link = ada.call_link(&room);
+    world.pass(10_000);
+
+    ben.withdraws(&room, &link);
+    world.pass(SOON_MS);
+
+    assert!(ben.was_refused("somebody else"));
+    assert_eq!(ada.own_links(&room), [link.as_str()]);
+    let mia = guest_in_call(&world, &ben, &link);
+    assert_eq!(mia.roster().len(), 3);
+}
+
+#[test]
+fn with_more_links_than_are_kept_the_oldest_ends() {
+    let (world, [ada, _], room) = two_in_call(520);
+    let first = ada.call_link(&room);
+    for _ in 0..limit::CALL_LINKS {
+        world.pass(2_000);
+        let _ = ada.new_call_link(&room);
+    }
+    world.pass(SOON_MS);
+
+    assert_eq!(ada.own_links(&room).len(), limit::CALL_LINKS);
+    assert!(!ada.own_links(&room).contains(&first));
+    let mia = world.device("mia");
+    mia.visits(&first);
+    world.pass(2 * KNOCK_MS);
+    assert!(mia.core().room().is_none(), "nobody could let her in");
+}
+
+#[test]
 fn a_link_that_is_none_is_refused_with_a_sentence() {
     let world = World::seeded(510);
     let [ada] = world.people(["ada"]);
@@ -343,7 +437,11 @@ fn two_in_call(seed: u64) -> (World, [Person; 2], GroupId) {
 }
 
 fn guest_in_call(world: &World, host: &Person, link: &str) -> Person {
-    let mia = world.device("mia");
+    guest_in_call_as(world, "mia", host, link)
+}
+
+fn guest_in_call_as(world: &World, name: &str, host: &Person, link: &str) -> Person {
+    let mia = world.device(name);
     mia.visits(link);
     world.pass(KNOCK_MS);
     host.lets_in(&mia);
@@ -359,6 +457,8 @@ trait AtTheDoor {
     fn at_the_door(&self) -> Vec<String>;
     /// In the conversation, outside its call.
     fn sees_waiting(&self, room: &GroupId) -> Vec<String>;
+    fn own_links(&self, room: &GroupId) -> Vec<String>;
+    fn withdraws(&self, room: &GroupId, link: &str);
     fn roster(&self) -> Vec<String>;
     fn guests(&self) -> Vec<String>;
     fn call_state(&self) -> Option<RoomState>;
@@ -389,6 +489,18 @@ impl AtTheDoor for Person {
         let conversation = self.core().conversation(room).expect("in it");
         let waiting = conversation.waiting.iter();
         waiting.map(ToString::to_string).collect()
+    }
+
+    fn own_links(&self, room: &GroupId) -> Vec<String> {
+        let links = self.core().own_call_links(room);
+        links.into_iter().map(|link| link.link).collect()
+    }
+
+    fn withdraws(&self, room: &GroupId, link: &str) {
+        self.wishes(Command::WithdrawCallLink {
+            conversation: *room,
+            invite: CallLink::parse(link).unwrap().invite,
+        });
     }
 
     fn roster(&self) -> Vec<String> {

@@ -5,7 +5,7 @@ use crate::call::{MediaSignal, RingId};
 use crate::content::MessageId;
 use crate::room::MediaOffer;
 use roost_wire::api::Want;
-use roost_wire::{AccountId, DeviceId, GroupId, Seq};
+use roost_wire::{AccountId, DeviceId, GroupId, InviteId, Seq};
 
 /// A wish. Those that change a group or send something are stored at once and carried out when the
 /// server can be reached, also after a restart.
@@ -185,6 +185,13 @@ pub enum Command {
     MakeCallLink {
         conversation: GroupId,
         anew: bool,
+    },
+    /// Nobody shall come by this link any more, which one has made oneself: see
+    /// `Core::own_call_links`. Guests who are in the call stay. Answered by
+    /// `Notice::ConversationsChanged` once the server has heard of it.
+    WithdrawCallLink {
+        conversation: GroupId,
+        invite: InviteId,
     },
     /// With an account: wait to be let into a call of a conversation that one is not in. Answered
     /// by `Notice::RoomChanged`.

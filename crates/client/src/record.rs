@@ -258,6 +258,9 @@ pub(crate) struct ConversationRecord {
     /// Guest links of its calls that are known here.
     #[cbor(n(34), default)]
     pub call_links: Vec<CallLinkRecord>,
+    /// Own ones that are over, which the server has not confirmed yet.
+    #[cbor(n(35), default)]
+    pub withdrawn_links: Vec<InviteId>,
 }
 
 /// Commits of one account in a row. The server takes back only such as nobody else could follow,

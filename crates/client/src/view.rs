@@ -1,7 +1,9 @@
 //! What shells read from the core: ready to show, no handles into it.
 
 use crate::content::{CallLine, MessageId};
-use roost_wire::{AccountId, AccountKey, DeviceId, DisplayName, GroupId, Seconds, Seq, ServerId};
+use roost_wire::{
+    AccountId, AccountKey, DeviceId, DisplayName, GroupId, InviteId, Seconds, Seq, ServerId,
+};
 
 /// The account of this device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +123,23 @@ pub struct ConversationView {
     pub is_call_on: bool,
     /// Guests who ask to be let into the call, as they call themselves, while this device is not in it.
     pub waiting: Vec<DisplayName>,
+}
+
+/// A link by which guests come to a conversation's calls.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallLinkView {
+    pub invite: InviteId,
+    pub link: String,
+    pub expires: Seconds,
+    /// The server has not confirmed yet that it is over.
+    pub is_withdrawn: bool,
+}
+
+/// A link is a secret.
+impl std::fmt::Debug for CallLinkView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CallLinkView({})", self.invite)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

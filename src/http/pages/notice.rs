@@ -36,9 +36,9 @@ impl Notice {
         text: "It was withdrawn or has expired. Ask whoever sent it for a new one.",
     };
     pub const NO_CALL: Self = Self {
-        title: "There is no such call",
-        text: "The link may have been cut off when it was copied. Open the whole link, or ask \
-               for a new one.",
+        title: "This link to a call does not work",
+        text: "It was withdrawn, or it was cut off when it was copied. Open the whole link, or ask \
+               whoever sent it for a new one.",
     };
     pub const NOT_FOUND: Self = Self {
         title: "There is nothing here",

@@ -27,6 +27,7 @@ impl Core {
         self.pump_accounts(turn);
         self.pump_redeeming(turn);
         self.pump_invites(turn);
+        self.pump_withdrawals(turn);
         // A Welcome that waits in the inbox comes first: it is the better way in.
         let inbox_read = match self.net.wanted {
             Wanted::Off => false,

@@ -107,6 +107,7 @@ impl Conversation {
             run: None,
             doubted: false,
             call_links: Vec::new(),
+            withdrawn_links: Vec::new(),
         })
     }
 

@@ -4,19 +4,12 @@ use super::Core;
 use super::net::{Call, Wanted};
 use super::turn::Turn;
 use crate::notice::Notice;
-use crate::record::CallLinkRecord;
 use minicbor::{Decode, Encode};
 use roost_mls::join_proof::GrantClaims;
 use roost_mls::{InviteSecret, JoinGrant};
 use roost_wire::api::CreateInvite;
-use roost_wire::link::{CallLink, InviteLink, InviterPrint};
+use roost_wire::link::{InviteLink, InviterPrint};
 use roost_wire::{ApiError, Blob, GroupId, InviteId, Seconds, limit};
-
-/// Guests that one link of calls lets knock, how long it lasts, and with how much time left another
-/// one is made.
-const CALL_LINK_USES: u32 = 100;
-const CALL_LINK_DAYS: u64 = 7;
-const CALL_LINK_LEFT_SECONDS: u64 = 3_600;
 
 /// An invite that the server has not confirmed yet. Stored, so that a crash costs nobody the link.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -73,35 +66,7 @@ impl Core {
         self.ask_for_invite(group, None, uses, days, turn);
     }
 
-    /// The conversation's guest link, if one that lasts a while is known and no other is wanted; else
-    /// a new one.
-    pub(super) fn make_call_link(
-        &mut self,
-        conversation: GroupId,
-        anew: bool,
-        turn: &mut Turn<'_>,
-    ) {
-        let found = self.conversations.get(&conversation);
-        if !found.is_some_and(super::Conversation::is_usable) {
-            turn.refuse("This conversation is not ready for calls.");
-            return;
-        }
-        let soon = self.net.server_time(turn.now).plus(CALL_LINK_LEFT_SECONDS);
-        // Others' links are theirs to give away, and only they know how they were given.
-        let is_fit =
-            |link: &CallLinkRecord| !anew && link.expires > soon && self.is_me(&link.maker);
-        let links = self.call_links(&conversation);
-        if let Some(link) = links.into_iter().rev().find(is_fit) {
-            return self.tell_call_link(conversation, &link, turn);
-        }
-        let is_asked = |pending: &PendingInvite| pending.guests_of == Some(conversation);
-        if !self.invites.iter().any(is_asked) {
-            let (uses, days) = (CALL_LINK_USES, CALL_LINK_DAYS);
-            self.ask_for_invite(None, Some(conversation), uses, days, turn);
-        }
-    }
-
-    fn ask_for_invite(
+    pub(super) fn ask_for_invite(
         &mut self,
         group: Option<GroupId>,
         guests_of: Option<GroupId>,
@@ -126,22 +91,6 @@ impl Core {
         }
     }
 
-    fn tell_call_link(&self, conversation: GroupId, record: &CallLinkRecord, turn: &mut Turn<'_>) {
-        let Some(me) = &self.me else {
-            return;
-        };
-        let link = CallLink {
-            origin: me.origin.clone(),
-            invite: record.invite,
-            secret: record.secret,
-        };
-        turn.notify(Notice::CallLink {
-            conversation,
-            link: link.to_string(),
-            expires: record.expires,
-        });
-    }
-
     pub(super) fn pump_invites(&mut self, turn: &mut Turn<'_>) {
         for pending in self.invites.clone() {
             if let Some(request) = self.invite_request(&pending) {
@@ -153,18 +102,8 @@ impl Core {
     pub(super) fn on_invite_created(&mut self, pending: &PendingInvite, turn: &mut Turn<'_>) {
         self.drop_invite(pending);
         if let Some(conversation) = pending.guests_of {
-            let Some(maker) = self.me.as_ref().map(|me| me.account) else {
-                return;
-            };
-            let link = CallLinkRecord {
-                invite: pending.invite,
-                secret: pending.secret,
-                expires: pending.expires,
-                maker,
-            };
-            self.keep_call_link(&conversation, link.clone(), turn);
-            self.hasten_announcement();
-            return self.tell_call_link(conversation, &link, turn);
+            let (invite, secret, expires) = (pending.invite, pending.secret, pending.expires);
+            return self.on_call_link_created(conversation, (invite, secret), expires, turn);
         }
         let Some(me) = &self.me else {
             return;
@@ -205,6 +144,12 @@ impl Core {
     fn drop_invite(&mut self, pending: &PendingInvite) {
         self.invites.retain(|other| other != pending);
         self.store_invites();
+    }
+
+    /// Whether a guest link of the conversation waits for the server.
+    pub(super) fn is_link_asked(&self, conversation: GroupId) -> bool {
+        let mut invites = self.invites.iter();
+        invites.any(|pending| pending.guests_of == Some(conversation))
     }
 
     fn invite_request(&self, pending: &PendingInvite) -> Option<CreateInvite> {

@@ -7,6 +7,7 @@
 mod account;
 mod believe;
 mod call;
+mod call_link;
 mod commit;
 mod conversation;
 mod derive;

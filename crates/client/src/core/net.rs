@@ -13,7 +13,9 @@ use crate::port::{CallId, Effect, HttpCall, HttpReply, Moment, Unreachable};
 use crate::repair::Trouble;
 use crate::view::{Connection, DeviceView};
 use roost_wire::api::{InviteDetail, PutKeyPackages};
-use roost_wire::{AccountId, ApiError, ErrorCode, GroupId, Seconds, Seq, Token, api, call};
+use roost_wire::{
+    AccountId, ApiError, ErrorCode, GroupId, InviteId, Seconds, Seq, Token, api, call,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const BACKOFF_FIRST_MS: u64 = 1_000;
@@ -43,6 +45,8 @@ pub(super) enum Call {
     Inbox,
     Acks,
     CreateInvite(PendingInvite),
+    /// With the conversation whose guest link it is.
+    WithdrawInvite(GroupId, InviteId),
     Found(GroupId),
     Info(GroupId),
     Tree(GroupId),
@@ -329,6 +333,10 @@ impl Core {
             Call::Inbox => self.on_inbox_page(read::<api::FetchInbox>(body)?, turn),
             Call::Acks => {}
             Call::CreateInvite(invite) => self.on_invite_created(invite, turn),
+            Call::WithdrawInvite(group, invite) => {
+                read::<api::WithdrawInvite>(body)?;
+                self.on_withdrawn(group, invite, turn);
+            }
             Call::Found(group) => {
                 self.on_founded(group, read::<api::FoundGroup>(body)?, turn);
             }
@@ -379,6 +387,9 @@ impl Core {
             Call::Redeem => self.on_redeem_refused(&error, turn),
             Call::SignIn => self.on_sign_in_refused(&error, turn),
             Call::CreateInvite(invite) => self.on_invite_refused(&invite, &error, turn),
+            Call::WithdrawInvite(group, invite) => {
+                self.on_withdrawal_refused(&group, &invite, &error, turn);
+            }
             Call::Found(group) => self.on_found_refused(&group, &error, turn),
             Call::Info(group) => self.on_group_info_refused(&group, &error, turn),
             Call::Tree(group) => self.on_tree_refused(&group, &error, turn),

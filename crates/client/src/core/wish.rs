@@ -85,6 +85,10 @@ impl Core {
             Command::MakeCallLink { conversation, anew } => {
                 self.make_call_link(conversation, anew, turn);
             }
+            Command::WithdrawCallLink {
+                conversation,
+                invite,
+            } => self.withdraw_call_link(&conversation, invite, turn),
             Command::WaitForCall { conversation, call } => {
                 self.wait_for_call(conversation, Some(call), turn);
             }

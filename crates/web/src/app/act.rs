@@ -1,6 +1,6 @@
 //! What people do, as commands for the core and changes to what a tab looks at.
 
-use super::tab::{Panel, Place, origin};
+use super::tab::{Panel, Place, Tab, origin};
 use super::{App, Turn};
 use crate::event::{Event, PanelName};
 use crate::patch::Act;
@@ -8,7 +8,7 @@ use crate::present::{INVITE_DAYS, INVITE_USES};
 use crate::view::InviteState;
 use roost_client::view::{ConversationView, ThreadItem};
 use roost_client::{CUT_LINK, Command, MessageId};
-use roost_wire::{AccountId, GroupId, Seq, limit};
+use roost_wire::{AccountId, GroupId, InviteId, Seq, limit};
 
 impl App {
     pub(super) fn on_event(&mut self, tab: &str, event: Event, turn: &mut Turn<'_>) {
@@ -63,6 +63,7 @@ impl App {
                 self.then_close(tab, turn, |group| Command::Rename { group, name });
             }
             Event::MakeInvite => self.make_invite(tab, turn),
+            Event::WithdrawLink(invite) => self.withdraw_link(tab, invite, turn),
             Event::Watch { visible, bottom } => {
                 if let Some(tab) = self.tabs.get_mut(tab) {
                     tab.is_watching = visible && bottom;
@@ -301,6 +302,17 @@ impl App {
             days: INVITE_DAYS,
         };
         self.command(tab, command, turn);
+    }
+
+    fn withdraw_link(&mut self, tab: &str, invite: InviteId, turn: &mut Turn<'_>) {
+        let place = self.tabs.get(tab).and_then(Tab::call_place);
+        if let Some(conversation) = place {
+            let command = Command::WithdrawCallLink {
+                conversation,
+                invite,
+            };
+            self.command(tab, command, turn);
+        }
     }
 
     fn start(&mut self, tab: &str, with: Vec<AccountId>, name: &str, turn: &mut Turn<'_>) {

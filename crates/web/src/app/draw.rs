@@ -75,7 +75,7 @@ impl App {
                     .fragment("talk", html(&Rest { missing }), &IN_TALK);
             }
         }
-        self.draw_panel(tab, me, open, &names);
+        self.draw_panel(tab, me, (open, &names), now);
         let title = match self.ringing_name() {
             Some(name) => format!("{name} calls · Roost"),
             None => present::title(&conversations, tab.group),
@@ -165,10 +165,10 @@ impl App {
         &self,
         tab: &mut Tab,
         me: &Me,
-        open: Option<&ConversationView>,
-        names: &Names,
+        open: (Option<&ConversationView>, &Names),
+        now: Moment,
     ) {
-        let inside = self.panel_html(tab, me, open, names);
+        let inside = self.panel_html(tab, me, open, now);
         let is_open = inside.is_some();
         tab.shown
             .fragment("panel-body", inside.unwrap_or_default(), &["panel-status"]);
@@ -182,8 +182,8 @@ impl App {
         &self,
         tab: &Tab,
         me: &Me,
-        open: Option<&ConversationView>,
-        names: &Names,
+        (open, names): (Option<&ConversationView>, &Names),
+        now: Moment,
     ) -> Option<String> {
         let panel = tab.panel.as_ref()?;
         Some(match panel.name {
@@ -195,15 +195,25 @@ impl App {
             PanelName::InviteGroup => html(&present::invite(me, Some(open?), panel.invite.clone())),
             PanelName::CallLink => {
                 let place = tab.call_place();
-                let place = place.and_then(|group| self.core.conversation(&group));
-                html(&present::call_link(&place?, panel.invite.clone()))
+                let place = place.and_then(|group| self.core.conversation(&group))?;
+                let own = self.core.own_call_links(&place.id);
+                let time = (now.seconds(), self.zone);
+                html(&present::call_link(
+                    &place,
+                    &own,
+                    panel.invite.clone(),
+                    time,
+                ))
             }
             PanelName::Details => {
                 let members = self.core.members(&open?.id);
+                // The dialog of links is about the call that one is in.
+                let guests = tab.call_place() == Some(open?.id);
                 html(&present::details(
                     open?,
                     &members,
                     &self.core.people(),
+                    guests,
                     panel.safety.clone(),
                 ))
             }

@@ -59,7 +59,7 @@ impl App {
             tab.shown.fragment_text("visit-status", &tab.status.clone());
         }
         if let Some(me) = self.core.me() {
-            self.draw_panel(tab, &me, None, &self.names(None));
+            self.draw_panel(tab, &me, (None, &self.names(None)), now);
         }
         tab.shown
             .act_once("title", Act::Title("Call · Roost".to_owned()));

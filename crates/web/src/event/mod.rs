@@ -10,7 +10,7 @@ pub use call::{CallEvent, Devices, Media};
 pub use room::{RoomEvent, RoomLayout};
 
 use roost_client::content::MessageId;
-use roost_wire::{AccountId, GroupId};
+use roost_wire::{AccountId, GroupId, InviteId};
 
 /// Named values that came with an action: data attributes and form fields, some more than once.
 pub type Fields = Vec<(String, String)>;
@@ -58,6 +58,8 @@ pub enum Event {
     Leave,
     Rename(String),
     MakeInvite,
+    /// Nobody shall come by this link of calls any more.
+    WithdrawLink(InviteId),
     /// Whether the page can be seen, and whether the newest message can.
     Watch {
         visible: bool,
@@ -180,6 +182,7 @@ impl Event {
             "leave" => Self::Leave,
             "rename" => Self::Rename(text("name")),
             "make-invite" => Self::MakeInvite,
+            "withdraw-link" => Self::WithdrawLink(text("invite").parse().ok()?),
             "watch" => Self::Watch {
                 visible: text("visible") == "true",
                 bottom: text("bottom") == "true",
@@ -263,6 +266,7 @@ mod tests {
                         ("message", &id),
                         ("account", &short),
                         ("call", &short),
+                        ("invite", &short),
                         ("panel", panel.unwrap_or("")),
                     ]);
                     assert!(Event::parse(name, &fields).is_some(), "{name} {panel:?}");

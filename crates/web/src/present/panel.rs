@@ -5,14 +5,17 @@ use super::rows::face;
 use crate::event::PanelName;
 use crate::view::{
     AboutPanel, CallLinkPanel, ConfirmPanel, DetailsPanel, EMOJI, EmojiPanel, Face, InvitePanel,
-    InviteState, MenuPanel, Person, PickPanel, RenamePanel, Size,
+    InviteState, Local, MenuPanel, OwnLink, Person, PickPanel, RenamePanel, Size, Zone,
 };
-use roost_client::view::{ConversationKind, ConversationView, Me, MemberView, PersonView, Trust};
-use roost_wire::AccountId;
+use roost_client::view::{
+    CallLinkView, ConversationKind, ConversationView, Me, MemberView, PersonView, Trust,
+};
+use roost_wire::{AccountId, Seconds};
 
 /// How often and how long a link from the dialog works.
 pub const INVITE_USES: u32 = 10;
 pub const INVITE_DAYS: u64 = 7;
+const TAIL_LETTERS: usize = 6;
 
 #[must_use]
 pub fn host(me: &Me) -> String {
@@ -103,6 +106,7 @@ pub fn details(
     conversation: &ConversationView,
     members: &[MemberView],
     people: &[PersonView],
+    guests: bool,
     safety: Option<String>,
 ) -> DetailsPanel {
     let group = matches!(conversation.kind, ConversationKind::Group);
@@ -135,6 +139,7 @@ pub fn details(
         },
         people: shown.collect(),
         group: changeable,
+        guests,
         safety,
     }
 }
@@ -164,12 +169,45 @@ pub fn invite(me: &Me, group: Option<&ConversationView>, state: InviteState) -> 
 }
 
 #[must_use]
-pub fn call_link(call: &ConversationView, state: InviteState) -> CallLinkPanel {
+pub fn call_link(
+    call: &ConversationView,
+    own: &[CallLinkView],
+    state: InviteState,
+    (now, zone): (Seconds, Zone),
+) -> CallLinkPanel {
+    let shown = match &state {
+        InviteState::Ready(link) => Some(link),
+        InviteState::Making | InviteState::Failed(_) => None,
+    };
+    let is_shown = |link: &CallLinkView| shown == Some(&link.link);
+    let holding = || own.iter().filter(|link| link.expires > now);
+    let links = holding().map(|link| {
+        let until = Local::at(link.expires, zone);
+        let day = until
+            .day_line(Local::at(now, zone))
+            .replace("Today", "today");
+        OwnLink {
+            invite: link.invite.to_string(),
+            tail: tail(&link.link),
+            until: format!("until {day}, {}", until.clock()),
+            is_shown: is_shown(link),
+            is_withdrawn: link.is_withdrawn,
+        }
+    });
     CallLinkPanel {
         title: "Invite a guest",
         call: call.title.clone(),
+        is_withdrawn: shown.is_some() && !holding().any(is_shown),
+        links: links.collect(),
         state,
     }
+}
+
+/// Enough of a link to tell it from others.
+fn tail(link: &str) -> String {
+    let letters = link.chars().count();
+    let last = link.chars().skip(letters.saturating_sub(TAIL_LETTERS));
+    ['…'].into_iter().chain(last).collect()
 }
 
 #[must_use]

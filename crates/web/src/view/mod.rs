@@ -26,8 +26,8 @@ pub use emoji::EMOJI;
 pub use face::{Face, Size, hue};
 pub use panel::{
     AboutPanel, CallLinkPanel, Choice, ConfirmPanel, DetailsPanel, DeviceChoice, DevicesPanel,
-    DoctorPanel, EmojiPanel, Finding, Health, InvitePanel, InviteState, MenuPanel, PickPanel,
-    RenamePanel,
+    DoctorPanel, EmojiPanel, Finding, Health, InvitePanel, InviteState, MenuPanel, OwnLink,
+    PickPanel, RenamePanel,
 };
 pub use person::Person;
 pub use room::{RoomScreen, Tile, Visitor};

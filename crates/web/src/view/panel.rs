@@ -43,6 +43,8 @@ pub struct DetailsPanel {
     pub people: Vec<Person>,
     /// A group and not two people: it can be changed.
     pub group: bool,
+    /// There can be guests in its calls.
+    pub guests: bool,
     pub safety: Option<String>,
 }
 
@@ -135,6 +137,23 @@ pub struct CallLinkPanel {
     pub title: &'static str,
     pub call: String,
     pub state: InviteState,
+    /// The link that is shown is over.
+    pub is_withdrawn: bool,
+    pub links: Vec<OwnLink>,
+}
+
+/// A link that one has made and that works yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnLink {
+    /// Names it.
+    pub invite: String,
+    /// Its last letters.
+    pub tail: String,
+    pub until: String,
+    /// It is the one that is shown whole.
+    pub is_shown: bool,
+    /// The server has not confirmed yet that it is over.
+    pub is_withdrawn: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -213,6 +232,7 @@ impl Samples for DetailsPanel {
             subtitle: "4 people".to_owned(),
             people: Person::samples(),
             group: true,
+            guests: true,
             safety: None,
         };
         let direct = Self {
@@ -266,6 +286,16 @@ impl Samples for CallLinkPanel {
         .map(|(call, state)| Self {
             title: "Invite a guest",
             call: call.to_owned(),
+            is_withdrawn: call == HOSTILE,
+            links: [true, false]
+                .map(|is_shown| OwnLink {
+                    invite: "01".repeat(16),
+                    tail: "…AgICAg".to_owned(),
+                    until: "until Sunday, 7 June, 09:41".to_owned(),
+                    is_shown,
+                    is_withdrawn: !is_shown,
+                })
+                .into(),
             state,
         })
         .into()

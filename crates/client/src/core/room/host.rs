@@ -12,7 +12,6 @@ use crate::core::turn::Turn;
 use crate::group::Addition;
 use crate::notice::Notice;
 use crate::port::Moment;
-use crate::record::CallLinkRecord;
 use crate::room::RoomVisitor;
 use crate::room::knock::{self, Stranger, Visitor};
 use crate::room::signal::GuestWords;
@@ -195,12 +194,6 @@ impl Core {
         self.fail(&conversation, reason, turn);
     }
 
-    /// The links by which guests come to the conversation's calls, as far as they are known here.
-    pub(in crate::core) fn call_links(&self, conversation: &GroupId) -> Vec<CallLinkRecord> {
-        let found = self.conversations.get(conversation);
-        found.map_or_else(Vec::new, |found| found.record.call_links.clone())
-    }
-
     /// Others in the call know links that this device does not. What is known is never replaced.
     pub(super) fn learn_call_links(
         &mut self,
@@ -219,26 +212,6 @@ impl Core {
             if !is_known && !self.is_me(&link.maker) && link.expires <= latest {
                 self.keep_call_link(conversation, link, turn);
             }
-        }
-    }
-
-    /// Keeps a link's secret with the conversation, so that everybody in a later call hears of it.
-    pub(in crate::core) fn keep_call_link(
-        &mut self,
-        conversation: &GroupId,
-        link: CallLinkRecord,
-        turn: &Turn<'_>,
-    ) {
-        let now = self.net.server_time(turn.now);
-        let me = self.me.as_ref().map(|me| me.account);
-        if let Some(found) = self.change(conversation) {
-            let links = &mut found.record.call_links;
-            links.push(link);
-            links.retain(|link| link.expires > now);
-            // One's own go last.
-            links.sort_by_key(|link| (Some(link.maker) == me, link.expires));
-            let over = links.len().saturating_sub(limit::CALL_LINKS);
-            links.drain(..over);
         }
     }
 
