@@ -80,6 +80,27 @@ async fn a_guest_who_comes_first_waits_and_is_back_by_itself_after_a_reload() ->
 }
 
 #[tokio::test]
+async fn a_link_that_was_withdrawn_says_so_to_who_waits_and_to_who_opens_it() -> Result<()> {
+    let house = House::of(2).await?;
+    let [ada, _] = house.people()?;
+    ada.begins_room(false).await?;
+    let link = ada.invites_guests().await?;
+    let mia = guest(&house).await?;
+    mia.visits(&link).await?;
+    ada.sees_words("asks to be let in").await?;
+
+    ada.withdraws_link().await?;
+
+    mia.sees_words("This link is over").await?;
+    mia.reloads().await?;
+    mia.sees_words("This link to a call does not work").await?;
+    mia.finds_no("form").await?;
+    ada.finds_no("[data-action='room-admit']").await?;
+    mia.leaves().await?;
+    house.part().await
+}
+
+#[tokio::test]
 async fn a_link_of_a_call_that_is_none_says_so() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = RealServer::start(&folder.path().join("data"), &[])?;

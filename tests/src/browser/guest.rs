@@ -12,6 +12,20 @@ impl Person {
         self.invites("call-link").await
     }
 
+    /// Withdraws the link that was made last, and reads that it no longer works.
+    ///
+    /// # Errors
+    /// If there is none, or it works on.
+    pub async fn withdraws_link(&self) -> Result<()> {
+        self.presses("[data-panel='call-link']").await?;
+        self.finds_enabled("#invite-link").await?;
+        self.is_pictured("guest-links").await?;
+        self.presses("[data-action='withdraw-link']").await?;
+        self.sees_words("This link no longer works").await?;
+        self.is_pictured("guest-link-withdrawn").await?;
+        self.closes_dialog().await
+    }
+
     /// Opens the link of a call, says a name and asks to be let in.
     ///
     /// # Errors
