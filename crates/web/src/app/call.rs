@@ -309,3 +309,106 @@ fn rings(view: &CallView) -> bool {
 pub(super) const fn is_over(view: &CallView) -> bool {
     matches!(view.stage, CallStage::Ended { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Arrival;
+    use crate::event::Event;
+    use roost_client::Core;
+    use roost_client::view::Trust;
+    use roost_wire::{AccountId, GroupId};
+
+    #[test]
+    fn the_tab_that_is_looked_at_rings_and_never_the_page_of_a_link() {
+        let mut app = App::new(Core::fresh(), |_| 0);
+        assert_eq!(app.loud(), None);
+        for (tab, path) in [
+            ("guest", "c/x#y"),
+            ("hidden", ""),
+            ("seen", ""),
+            ("too", ""),
+        ] {
+            let url = format!("https://roost.example/{path}");
+            let arrival = Arrival {
+                url,
+                ..Arrival::default()
+            };
+            turn(|turn| app.attach(tab, arrival, turn));
+        }
+        let watch = |visible| Event::Watch {
+            visible,
+            bottom: true,
+        };
+
+        turn(|turn| app.event("guest", watch(true), turn));
+        assert_ne!(app.loud().as_deref(), Some("guest"));
+        turn(|turn| app.event("seen", watch(true), turn));
+        assert_eq!(app.loud().as_deref(), Some("seen"));
+        turn(|turn| app.event("seen", watch(false), turn));
+        turn(|turn| app.event("hidden", watch(true), turn));
+        assert_eq!(app.loud().as_deref(), Some("hidden"));
+    }
+
+    #[test]
+    fn a_call_that_is_over_takes_its_tab_along_and_one_that_goes_on_under_another_name_does_not() {
+        let app = App::new(Core::fresh(), |_| 0);
+        let mut tab = tab_in_call(1);
+        app.settle_held(&mut tab, Some(&view(2, CallStage::Connecting)));
+        let held = tab.call().expect("two called each other at once");
+        assert_eq!(held.call, RingId::new([2; 16]));
+
+        let reason = CallEnd::Missed;
+        app.settle_held(&mut tab, Some(&view(2, CallStage::Ended { reason })));
+        assert!(tab.held.is_some(), "it says why until it is dismissed");
+        app.settle_held(&mut tab, None);
+        assert_eq!(tab.held, None);
+    }
+
+    #[test]
+    fn somebody_elses_ringing_is_no_call_that_a_tab_goes_on_with() {
+        let app = App::new(Core::fresh(), |_| 0);
+        let mut tab = tab_in_call(1);
+
+        let rings = CallView {
+            outgoing: false,
+            ..view(2, CallStage::Ringing)
+        };
+        app.settle_held(&mut tab, Some(&rings));
+
+        assert_eq!(tab.held, None);
+    }
+
+    fn tab_in_call(call: u8) -> Tab {
+        let mut tab = Tab::new(Arrival::default());
+        tab.held = Some(Held::Call(HeldCall {
+            call: RingId::new([call; 16]),
+            media: Media::default(),
+            is_small: false,
+        }));
+        tab
+    }
+
+    fn view(call: u8, stage: CallStage) -> CallView {
+        CallView {
+            call: RingId::new([call; 16]),
+            group: GroupId::new([1; 16]),
+            peer: AccountId::new([2; 16]),
+            trust: Trust::FirstSight,
+            outgoing: true,
+            video: false,
+            stage,
+            peer_device: None,
+            answered_with_video: None,
+        }
+    }
+
+    fn turn(act: impl FnOnce(&mut Turn<'_>)) {
+        let mut dice = |bytes: &mut [u8]| bytes.fill(3);
+        let now = Moment::from_millis(1_780_000_000_000);
+        act(&mut Turn {
+            now,
+            dice: &mut dice,
+        });
+    }
+}

@@ -277,3 +277,88 @@ impl HeldRoom {
         self.speaker = heard.copied().or(last).or(others.first().copied());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_wire::{AccountId, DeviceId, DisplayName};
+
+    #[test]
+    fn what_the_page_is_at_is_told_as_its_bits() {
+        let mut room = held();
+        assert_eq!(room.flags(), 0);
+
+        room.media.mic = Device::On;
+        room.media.camera = Device::Refused;
+        room.media.screen = Device::On;
+        room.hand = true;
+
+        assert_eq!(room.flags(), flag::MIC | flag::SCREEN | flag::HAND);
+    }
+
+    #[test]
+    fn who_spoke_last_stays_large_until_another_speaks_or_they_leave() {
+        let mut room = held();
+        let mut speaker = |members: &[u32], speaking: &[u32]| {
+            room.follow(&view(members, speaking), Moment::from_millis(5));
+            room.speaker
+        };
+
+        assert_eq!(speaker(&[0], &[]), None, "alone");
+        assert_eq!(speaker(&[0, 1, 2], &[]), Some(1), "somebody at least");
+        assert_eq!(speaker(&[0, 1, 2], &[0, 2]), Some(2), "never oneself");
+        assert_eq!(speaker(&[0, 1, 2], &[]), Some(2));
+        assert_eq!(speaker(&[0, 1], &[2]), Some(1), "who left is not heard");
+        assert_eq!(speaker(&[0], &[0]), None);
+    }
+
+    #[test]
+    fn the_time_in_a_call_counts_from_the_moment_one_is_in() {
+        let mut room = held();
+        let mut since = |state, now| {
+            let view = RoomView {
+                state,
+                ..view(&[0], &[])
+            };
+            room.follow(&view, Moment::from_millis(now));
+            room.since
+        };
+
+        assert_eq!(since(RoomState::Entering, 1), None);
+        let began = since(RoomState::Live, 2);
+        assert_eq!(began, Some(Moment::from_millis(2)));
+        assert_eq!(since(RoomState::Entering, 3), began, "a repair is short");
+        assert_eq!(since(RoomState::Live, 4), began);
+    }
+
+    fn held() -> HeldRoom {
+        HeldRoom::new(Some(GroupId::new([1; 16])))
+    }
+
+    fn view(members: &[u32], speaking: &[u32]) -> RoomView {
+        RoomView {
+            conversation: GroupId::new([1; 16]),
+            call: None,
+            state: RoomState::Live,
+            epoch: 1,
+            members: members.iter().copied().map(member).collect(),
+            tracks: Vec::new(),
+            speaking: speaking.to_vec(),
+            visitors: Vec::new(),
+            is_guest: false,
+        }
+    }
+
+    fn member(leaf: u32) -> RoomMember {
+        RoomMember {
+            account: AccountId::new([leaf.to_be_bytes()[3]; 16]),
+            device: DeviceId::new([leaf.to_be_bytes()[3]; 16]),
+            leaf,
+            name: DisplayName::new(&format!("person {leaf}")).unwrap(),
+            is_me: leaf == 0,
+            is_guest: false,
+            is_heard: true,
+            flags: 0,
+        }
+    }
+}

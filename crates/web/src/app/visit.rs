@@ -65,3 +65,79 @@ impl App {
             .act_once("title", Act::Title("Call · Roost".to_owned()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Arrival;
+    use crate::event::Event;
+    use crate::patch::{Patch, RoomAct};
+    use roost_client::Core;
+
+    const LINK: &str = "https://roost.example/c/AQEBAQEBAQEBAQEBAQEBAQ#AgICAgICAgICAgICAgICAg";
+
+    #[test]
+    fn a_link_that_was_cut_off_says_so_and_asks_nobody() {
+        let mut app = App::new(Core::fresh(), |_| 0);
+
+        let cut = opens(&mut app, "cut", &LINK[..60]);
+        assert!(shown(&cut, "visit").contains("<button class=\"primary\" disabled>Ask to join"));
+        assert!(shown(&cut, "visit-status").contains("not the whole link"));
+        let whole = opens(&mut app, "whole", LINK);
+        assert!(shown(&whole, "visit").contains("<button class=\"primary\">Ask to join"));
+        assert!(shown(&whole, "visit-status").is_empty());
+    }
+
+    #[test]
+    fn the_microphone_is_asked_for_in_one_tab_and_in_no_second_one() {
+        let mut app = App::new(Core::fresh(), |_| 0);
+        for tab in ["first", "second"] {
+            opens(&mut app, tab, LINK);
+        }
+
+        let first = asks(&mut app, "first");
+        assert!(
+            first
+                .acts
+                .contains(&Act::Room(RoomAct::Open { video: false }))
+        );
+        assert!(shown(&first, "visit").contains("disabled>Asking…"));
+        let second = asks(&mut app, "second");
+        assert!(
+            !second
+                .acts
+                .contains(&Act::Room(RoomAct::Open { video: false }))
+        );
+        assert!(shown(&second, "visit-status").contains("in another tab already"));
+    }
+
+    fn opens(app: &mut App, tab: &str, link: &str) -> Patch {
+        let arrival = Arrival {
+            url: link.to_owned(),
+            ..Arrival::default()
+        };
+        does(app, tab, |app, turn| app.attach(tab, arrival, turn))
+    }
+
+    fn asks(app: &mut App, tab: &str) -> Patch {
+        let name = "Mia".to_owned();
+        does(app, tab, |app, turn| {
+            app.event(tab, Event::Visit { name }, turn)
+        })
+    }
+
+    fn does(app: &mut App, tab: &str, act: impl FnOnce(&mut App, &mut Turn<'_>)) -> Patch {
+        let mut dice = |bytes: &mut [u8]| bytes.fill(3);
+        let now = Moment::from_millis(1_780_000_000_000);
+        let dice = &mut dice;
+        act(app, &mut Turn { now, dice });
+        let patches = app.render(now);
+        let own = patches.into_iter().find(|(id, _)| id == tab);
+        own.map(|(_, patch)| patch).unwrap_or_default()
+    }
+
+    fn shown(patch: &Patch, id: &str) -> String {
+        let found = patch.fragments.iter().rev().find(|(name, _)| *name == id);
+        found.map(|(_, html)| html.clone()).unwrap_or_default()
+    }
+}
