@@ -326,7 +326,10 @@ fn by_a_link_that_was_withdrawn_nobody_comes_any_more() {
     world.pass(KNOCK_MS);
     assert_eq!(ada.own_links(&room), [link.as_str()]);
 
+    assert_eq!(ada.at_the_door(), ["mia"]);
+
     ada.withdraws(&room, &link);
+    assert!(ada.at_the_door().is_empty(), "at once");
     world.pass(2 * KNOCK_MS);
 
     assert!(ada.own_links(&room).is_empty());

@@ -84,6 +84,11 @@ impl Core {
         if let Some(found) = self.change(conversation) {
             found.record.withdrawn_links.push(invite);
         }
+        self.door.forget_link(&invite);
+        if let Some(room) = &mut self.room {
+            room.forget_link(&invite);
+            turn.notify(Notice::RoomChanged);
+        }
         if self.net.wanted == Wanted::Off {
             self.net.wanted = Wanted::Once;
         }

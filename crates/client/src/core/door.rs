@@ -7,7 +7,8 @@ use super::Core;
 use super::turn::Turn;
 use crate::notice::Notice;
 use crate::port::Moment;
-use roost_wire::{AccountId, DisplayName, GroupId};
+use crate::room::knock::Stranger;
+use roost_wire::{AccountId, DisplayName, GroupId, InviteId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Guests that are shown, of all conversations; and for so long after each knock.
@@ -25,6 +26,7 @@ pub(super) struct Door {
 }
 
 struct Waiting {
+    link: InviteId,
     name: DisplayName,
     until: Moment,
 }
@@ -34,13 +36,18 @@ impl Core {
     pub(super) fn see_at_door(
         &mut self,
         conversation: &GroupId,
-        account: AccountId,
+        stranger: &Stranger,
         name: DisplayName,
         turn: &mut Turn<'_>,
     ) {
         let room = self.room.as_ref();
         let is_there = room.is_some_and(|room| room.is_of(conversation));
-        if !is_there && self.door.keep((*conversation, account), name, turn.now) {
+        let waiting = Waiting {
+            link: stranger.link,
+            name,
+            until: turn.now.plus_millis(WAITING_MS),
+        };
+        if !is_there && self.door.keep((*conversation, stranger.account), waiting) {
             turn.notify(Notice::ConversationsChanged);
         }
     }
@@ -61,15 +68,11 @@ impl Core {
 
 impl Door {
     /// Whether that changes what is shown. There is always room for whoever knocks now.
-    fn keep(&mut self, who: (GroupId, AccountId), name: DisplayName, now: Moment) -> bool {
+    fn keep(&mut self, who: (GroupId, AccountId), waiting: Waiting) -> bool {
         if self.unwanted.contains(&who.1) {
             return false;
         }
-        let until = now.plus_millis(WAITING_MS);
-        let waiting = Waiting {
-            name: name.clone(),
-            until,
-        };
+        let name = waiting.name.clone();
         let before = self.waiting.insert(who, waiting);
         if self.waiting.len() > WAITING_MAX {
             let oldest = self.waiting.iter().min_by_key(|(_, found)| found.until);
@@ -83,6 +86,11 @@ impl Door {
     /// Whoever still waits knocks again.
     pub(super) fn lose_sight(&mut self) {
         self.waiting.clear();
+    }
+
+    /// Nobody comes by this link any more.
+    pub(super) fn forget_link(&mut self, link: &InviteId) {
+        self.waiting.retain(|_, waiting| waiting.link != *link);
     }
 
     pub(super) fn turn_away(&mut self, account: AccountId) {
@@ -118,9 +126,12 @@ mod tests {
         let group = GroupId::new([1; 16]);
         for number in 0..=WAITING_MAX {
             let number = u8::try_from(number).unwrap();
-            let now = Moment::from_millis(u64::from(number));
-            let account = AccountId::new([number; 16]);
-            assert!(door.keep((group, account), name(number), now));
+            let waiting = Waiting {
+                link: InviteId::new([1; 16]),
+                name: name(number),
+                until: Moment::from_millis(u64::from(number)),
+            };
+            assert!(door.keep((group, AccountId::new([number; 16])), waiting));
         }
 
         let shown = door.names(&group);

@@ -17,7 +17,7 @@ use crate::room::knock::{self, Stranger, Visitor};
 use crate::room::signal::GuestWords;
 use roost_mls::{Observer, SUITE_DEFAULT};
 use roost_wire::api::{ClaimKeyPackages, ClaimedKeyPackage, ClaimedKeyPackages};
-use roost_wire::{AccountId, ApiError, Blob, DeviceId, GroupId, List, Seconds, limit};
+use roost_wire::{AccountId, ApiError, Blob, DeviceId, GroupId, InviteId, List, Seconds, limit};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Guests that are let in at once.
@@ -34,6 +34,7 @@ const DAY_SECONDS: u64 = 86_400;
 /// Somebody in the lobby.
 #[derive(Clone)]
 struct Knocking {
+    link: InviteId,
     visitor: Visitor,
     device: DeviceId,
     until: Moment,
@@ -113,7 +114,7 @@ impl Core {
         let account = stranger.account;
         let room = self.room.as_mut();
         let Some(room) = room.filter(|room| room.heeds(conversation, &account)) else {
-            return self.see_at_door(conversation, account, visitor.name, turn);
+            return self.see_at_door(conversation, stranger, visitor.name, turn);
         };
         if room.has_account(&account) {
             return room.see_return(account, turn.now);
@@ -273,6 +274,7 @@ impl Lobby {
             }
         }
         let knocking = Knocking {
+            link: stranger.link,
             visitor,
             device: stranger.device,
             until: now.plus_millis(KNOCK_MS),
@@ -285,6 +287,11 @@ impl Lobby {
         let before = self.knocking.len();
         self.knocking.retain(|_, knocking| knocking.until > now);
         self.knocking.len() != before
+    }
+
+    /// Nobody comes by this link any more, but those who are let in already.
+    fn forget_link(&mut self, link: &InviteId) {
+        self.knocking.retain(|_, knocking| knocking.link != *link);
     }
 
     /// Whoever left or was removed is asked about when they come again, unless they only lost their
@@ -326,6 +333,11 @@ impl Lobby {
 }
 
 impl Room {
+    /// Those who ask by this link are not asked about any more.
+    pub(in crate::core) fn forget_link(&mut self, link: &InviteId) {
+        self.lobby.forget_link(link);
+    }
+
     /// Whether it is the call of this conversation.
     pub(in crate::core) fn is_of(&self, conversation: &GroupId) -> bool {
         self.conversation == *conversation
