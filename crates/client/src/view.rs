@@ -121,7 +121,8 @@ pub struct ConversationView {
     pub typing: Vec<AccountId>,
     /// There is a group call, by the server's word.
     pub is_call_on: bool,
-    /// Guests who ask to be let into the call, as they call themselves, while this device is not in it.
+    /// Guests who ask to be let into the call, as they call themselves, while this device is not
+    /// in it.
     pub waiting: Vec<DisplayName>,
 }
 

@@ -20,8 +20,8 @@ const DAYS: u64 = 7;
 const LEFT_SECONDS: u64 = 3_600;
 
 impl Core {
-    /// The conversation's guest link, if one that lasts a while is known and no other is wanted; else
-    /// a new one.
+    /// The conversation's guest link, if one that lasts a while is known and no other is wanted;
+    /// else a new one.
     pub(super) fn make_call_link(
         &mut self,
         conversation: GroupId,

@@ -13,8 +13,8 @@ use crate::port::Moment;
 use roost_wire::Seconds;
 use roost_wire::api::{AskRelayPass, RelayPass};
 
-/// A pass that ends before a call has properly begun is of no use; one that is in use is renewed with
-/// so much left.
+/// A pass that ends before a call has properly begun is of no use; one that is in use is renewed
+/// with so much left.
 const LEFT_SECONDS: u64 = 600;
 
 /// What is known of the server's relay.

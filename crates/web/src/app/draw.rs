@@ -106,7 +106,6 @@ impl App {
     }
 
     fn draw_talk(&self, tab: &mut Tab, open: &ConversationView, names: &Names, now: Moment) {
-        let members = self.core.members(&open.id);
         tab.shown.fragment(
             "talk",
             html(&Talk {
@@ -114,18 +113,7 @@ impl App {
             }),
             &IN_TALK,
         );
-        tab.shown.fragment(
-            "talk-header",
-            html(&present::header(
-                open,
-                &members,
-                names,
-                self.call_buttons(open),
-            )),
-            &[],
-        );
-        let at_door = present::at_door(open, self.call_buttons(open));
-        tab.shown.fragment("at-door", html(&at_door), &[]);
+        self.draw_talk_head(tab, open, names);
         tab.shown.fragment(
             "composer-place",
             html(&present::composer(open.state)),
@@ -159,6 +147,15 @@ impl App {
                 &[],
             );
         }
+    }
+
+    fn draw_talk_head(&self, tab: &mut Tab, open: &ConversationView, names: &Names) {
+        let members = self.core.members(&open.id);
+        let calls = self.call_buttons(open);
+        let header = present::header(open, &members, names, calls);
+        tab.shown.fragment("talk-header", html(&header), &[]);
+        let at_door = present::at_door(open, calls);
+        tab.shown.fragment("at-door", html(&at_door), &[]);
     }
 
     pub(super) fn draw_panel(
