@@ -35,6 +35,7 @@ impl From<ConnectError> for MediaError {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Full => Self::Full,
+            ConnectError::Busy => Self::Busy,
             ConnectError::Offer => Self::Offer,
             ConnectError::Gone => Self::Gone,
         }

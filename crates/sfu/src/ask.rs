@@ -32,6 +32,8 @@ pub struct Asked {
 pub enum ConnectError {
     #[error("there are as many in the call as can be")]
     Full,
+    #[error("this server forwards as much as it can")]
+    Busy,
     #[error("the offer cannot be used")]
     Offer,
     #[error("there is no such connection")]

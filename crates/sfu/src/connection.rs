@@ -4,7 +4,10 @@
 use crate::crypto::{self, Certificate};
 use crate::descriptor::{self, Descriptor, Descriptors};
 use crate::door::Pass;
-use crate::limit::{FIRST_ESTIMATE_BPS, PACKETS_AT_ONCE};
+use crate::library::{Library, Over};
+use crate::limit::{
+    FIRST_ESTIMATE_BPS, PACKETS_AT_ONCE, PLACES_PER_CONNECTION, SSRCS_PER_CONNECTION,
+};
 use crate::offer::Offer;
 use crate::slot::{Came, Encoding, Slot};
 use crate::source::Source;
@@ -13,7 +16,7 @@ use crate::vp8;
 use roost_wire::api::{MediaConnection, MidName, Sdp, Sent, TrackId, TrackKind, Want};
 use roost_wire::limit::CALL_SLOTS;
 use roost_wire::{DeviceId, GroupId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,10 +45,6 @@ pub enum Said {
     Lost(Mid),
 }
 
-/// The connection is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Over;
-
 pub struct Connection {
     pub id: MediaConnection,
     pub group: GroupId,
@@ -59,7 +58,11 @@ pub struct Connection {
     pub estimate_bps: u64,
     /// Of the media library; ahead of the clock by as many microseconds as packets left at once.
     time: Instant,
-    rtc: Rtc,
+    rtc: Library<Rtc>,
+    /// That it ever named or sent with: the library forgets none.
+    ssrcs: BTreeSet<u32>,
+    /// How many it ever was heard from: the library forgets none of these either.
+    places: usize,
 }
 
 impl Connection {
@@ -102,7 +105,9 @@ impl Connection {
             slots: BTreeMap::new(),
             estimate_bps: FIRST_ESTIMATE_BPS,
             time: now,
-            rtc,
+            rtc: Library::new(rtc),
+            ssrcs: BTreeSet::new(),
+            places: 0,
         }
     }
 
@@ -116,10 +121,33 @@ impl Connection {
         sent: &[Sent],
         number: impl FnMut() -> TrackId,
     ) -> Result<Sdp, Over> {
-        let parsed = SdpOffer::from_sdp_string(&offer.text).map_err(|_| Over)?;
-        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|_| Over)?;
+        self.meets(offer.ssrcs.iter().copied())?;
+        let answer = self.rtc.with(|rtc| {
+            let parsed = SdpOffer::from_sdp_string(&offer.text).map_err(|_| Over)?;
+            rtc.sdp_api().accept_offer(parsed).map_err(|_| Over)
+        })??;
         self.agree(&offer.mids, sent, number);
         Sdp::new(answer.to_sdp_string()).map_err(|_| Over)
+    }
+
+    /// Notes what it names its streams by.
+    ///
+    /// # Errors
+    /// If it has named more than any device does.
+    pub fn meets(&mut self, ssrcs: impl IntoIterator<Item = u32>) -> Result<(), Over> {
+        self.ssrcs.extend(ssrcs);
+        let fits = self.ssrcs.len() <= SSRCS_PER_CONNECTION;
+        fits.then_some(()).ok_or(Over)
+    }
+
+    /// Notes that it is somewhere it was not.
+    ///
+    /// # Errors
+    /// If it was in more places than any device is.
+    pub fn moves(&mut self) -> Result<(), Over> {
+        self.places = self.places.saturating_add(1);
+        let fits = self.places <= PLACES_PER_CONNECTION;
+        fits.then_some(()).ok_or(Over)
     }
 
     /// Notes what was negotiated.
@@ -127,11 +155,14 @@ impl Connection {
         let (mut sources, mut slots) = (BTreeMap::new(), BTreeMap::new());
         for name in mids {
             let mid = Mid::from(name.as_str());
-            let Some(media) = self.rtc.media(mid).filter(|media| !media.disabled()) else {
+            let media = self.rtc.with(|rtc| {
+                let media = rtc.media(mid).filter(|media| !media.disabled());
+                media.map(|media| (media.kind(), media.direction()))
+            });
+            let Ok(Some((kind, direction))) = media else {
                 continue;
             };
-            let kind = media.kind();
-            match media.direction() {
+            match direction {
                 Direction::RecvOnly => {
                     let said = sent.iter().find(|sent| sent.mid == *name);
                     let Some(sent) = said.filter(|sent| kind_of(sent.kind) == kind) else {
@@ -154,18 +185,18 @@ impl Connection {
     }
 
     /// Whether a datagram shows that its sender is the device: a STUN request under its password.
-    pub fn proves(&self, local: SocketAddr, bytes: &[u8], now: Instant) -> bool {
+    pub fn proves(&mut self, local: SocketAddr, bytes: &[u8], now: Instant) -> bool {
         // The library asks for no proof where the device is known to be: here it is nowhere.
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let input = receive(nowhere, local, bytes, now);
-        input.is_some_and(|input| self.rtc.accepts(&input))
+        input.is_some_and(|input| self.rtc.with(|rtc| rtc.accepts(&input)) == Ok(true))
     }
 
     /// Takes a datagram. What is not understood is dropped.
     pub fn hear(&mut self, from: SocketAddr, local: SocketAddr, bytes: &[u8], now: Instant) {
         if let Some(input) = receive(from, local, bytes, now) {
-            // An error is of the packet, and anybody can send one.
-            let _ = self.rtc.handle_input(input);
+            // An error is of the packet, and anybody can send one; what panicked is not drained.
+            let _ = self.rtc.with(|rtc| rtc.handle_input(input));
         }
     }
 
@@ -175,9 +206,8 @@ impl Connection {
     /// The connection is over.
     pub fn pass_time(&mut self, now: Instant) -> Result<(), Over> {
         self.time = self.time.max(now);
-        self.rtc
-            .handle_input(Input::Timeout(self.time))
-            .map_err(over)
+        let time = Input::Timeout(self.time);
+        self.rtc.with(|rtc| rtc.handle_input(time))?.map_err(over)
     }
 
     /// All there is to send and to say now; when to let time pass next.
@@ -208,9 +238,10 @@ impl Connection {
         said: &mut Vec<Said>,
     ) -> Result<Instant, Over> {
         loop {
-            match self.rtc.poll_output().map_err(over)? {
+            match self.rtc.with(Rtc::poll_output)?.map_err(over)? {
                 Output::Timeout(due) => {
-                    return self.rtc.is_alive().then_some(due).ok_or(Over);
+                    let is_alive = self.rtc.with(|rtc| rtc.is_alive())?;
+                    return is_alive.then_some(due).ok_or(Over);
                 }
                 Output::Transmit(transmit) => out.push(Datagram {
                     to: transmit.destination,
@@ -230,9 +261,12 @@ impl Connection {
 
     /// The encoding that a packet is of, and its source.
     pub fn place_of(&mut self, packet: &RtpPacket) -> Option<(Mid, Option<Rid>)> {
-        let mut direct = self.rtc.direct_api();
-        let stream = direct.stream_rx(&packet.header.ssrc)?;
-        Some((stream.mid(), stream.rid()))
+        let found = self.rtc.with(|rtc| {
+            let mut direct = rtc.direct_api();
+            let stream = direct.stream_rx(&packet.header.ssrc)?;
+            Some((stream.mid(), stream.rid()))
+        });
+        found.ok().flatten()
     }
 
     /// Asks the device for a key frame of one encoding.
@@ -241,12 +275,13 @@ impl Connection {
         if !source.is_some_and(|source| source.may_ask(rid, now)) {
             return false;
         }
-        let mut direct = self.rtc.direct_api();
-        let Some(stream) = direct.stream_rx_by_mid(mid, rid) else {
-            return false;
-        };
-        stream.request_keyframe(KeyframeRequestKind::Pli);
-        true
+        let asked = self.rtc.with(|rtc| {
+            let mut direct = rtc.direct_api();
+            let stream = direct.stream_rx_by_mid(mid, rid)?;
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+            Some(())
+        });
+        matches!(asked, Ok(Some(())))
     }
 
     /// Takes what the device wants to see.
@@ -267,7 +302,9 @@ impl Connection {
         let (came, mut any) = (came(packet), false);
         for (mid, slot) in slots {
             if let Some((leaves, descriptor)) = slot.take(of, came, now) {
-                any |= write(rtc, (*mid, slot.kind), leaves, descriptor, (packet, now)).is_some();
+                let place = (*mid, slot.kind);
+                let written = rtc.with(|rtc| write(rtc, place, leaves, descriptor, (packet, now)));
+                any |= matches!(written, Ok(Some(())));
             }
         }
         any
@@ -278,13 +315,14 @@ impl Connection {
     /// grow beyond what is sent, and would never reach the next layer.
     pub fn desire(&mut self, least_bps: u64, best_bps: u64) {
         let (least, best) = (Bitrate::from(least_bps), Bitrate::from(best_bps));
-        self.rtc.bwe().set_bitrate(least, best);
+        // What panics here is over by the next time that it is told the time.
+        let _ = self.rtc.with(|rtc| rtc.bwe().set_bitrate(least, best));
     }
 
     /// Says goodbye.
     pub fn close(&mut self, out: &mut Vec<Datagram>) {
         // What it still has to say concerns nobody.
-        if self.rtc.close().is_ok() {
+        if matches!(self.rtc.with(Rtc::close), Ok(Ok(()))) {
             let _ = self.drain_once(out, &mut Vec::new());
         }
     }

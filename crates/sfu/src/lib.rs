@@ -12,6 +12,7 @@ mod crypto;
 mod descriptor;
 pub mod door;
 mod layer;
+mod library;
 pub mod limit;
 mod offer;
 mod places;

@@ -6,6 +6,10 @@ use std::time::Duration;
 pub const CONNECTIONS: usize = 1_000;
 /// Places one connection is heard from at a time: a phone that changes networks has two or three.
 pub const ADDRESSES_PER_CONNECTION: usize = 4;
+/// Places one connection is ever heard from, and names of streams (RFC 3550, SSRC) it ever has: the
+/// media library keeps all of them. Whoever needs more connects anew.
+pub const PLACES_PER_CONNECTION: usize = 64;
+pub const SSRCS_PER_CONNECTION: usize = 256;
 /// How long a place is kept for the connection that proved itself there last.
 pub const PLACE_KEPT: Duration = Duration::from_secs(10);
 /// A datagram; what is larger is of nobody who follows the path's limits.
@@ -15,6 +19,8 @@ pub const DATAGRAM_BYTES: usize = 2_000;
 pub const PAYLOAD_BYTES: usize = 1_400;
 /// M-lines of one offer: what is sent, what is received, and some that were given up.
 pub const OFFER_M_LINES: usize = 96;
+/// Lines of one offer that name streams: browsers have four for each, and six of a track.
+pub const OFFER_SSRC_LINES: usize = 256;
 /// A connection that is silent for so long is over. Clients check theirs every few seconds.
 pub const SILENCE: Duration = Duration::from_secs(20);
 /// Packets that leave to one connection before others get their turn.

@@ -21,6 +21,13 @@ struct Held {
     proved: Instant,
 }
 
+/// Whether a connection was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proved {
+    Again,
+    Anew,
+}
+
 impl Places {
     /// A connection by its name.
     pub fn add(&mut self, name: String, id: MediaConnection) {
@@ -40,20 +47,26 @@ impl Places {
         self.by_place.get(&place).map(|held| held.by)
     }
 
-    /// A connection proved that it is there; whether the place is its. One that another proved to
-    /// be at not long ago stays that one's, since addresses are easily forged.
-    pub fn prove(&mut self, place: SocketAddr, by: MediaConnection, now: Instant) -> bool {
+    /// A connection proved that it is there; none if the place is not its. One that another proved
+    /// to be at not long ago stays that one's, since addresses are easily forged.
+    pub fn prove(
+        &mut self,
+        place: SocketAddr,
+        by: MediaConnection,
+        now: Instant,
+    ) -> Option<Proved> {
         let held = Held { by, proved: now };
         let before = self.by_place.get(&place).copied();
         let fresh = |it: &Held| now.saturating_duration_since(it.proved) < PLACE_KEPT;
         if before.filter(fresh).is_some_and(|it| it.by != by) {
-            return false;
+            return None;
         }
         self.by_place.insert(place, held);
-        if before.is_none_or(|it| it.by != by) {
-            self.limit(by);
+        if before.is_some_and(|it| it.by == by) {
+            return Some(Proved::Again);
         }
-        true
+        self.limit(by);
+        Some(Proved::Anew)
     }
 
     /// Only so many places of one connection; the one proved longest ago goes.
@@ -85,14 +98,17 @@ mod tests {
     fn a_place_is_whose_proof_is_fresh_and_of_many_the_oldest_goes() {
         let (mut places, start) = (Places::default(), Instant::now());
 
-        assert!(places.prove(place(1), ADA, start));
-        assert!(!places.prove(place(1), BEN, start + PLACE_KEPT / 2));
+        assert_eq!(places.prove(place(1), ADA, start), Some(Proved::Anew));
+        assert_eq!(places.prove(place(1), ADA, start), Some(Proved::Again));
+        assert_eq!(places.prove(place(1), BEN, start + PLACE_KEPT / 2), None);
         assert_eq!(places.at(place(1)), Some(ADA));
-        assert!(places.prove(place(1), BEN, start + PLACE_KEPT));
+        let late = places.prove(place(1), BEN, start + PLACE_KEPT);
+        assert_eq!(late, Some(Proved::Anew));
         assert_eq!(places.at(place(1)), Some(BEN));
 
         for (port, now) in (2..=6).zip(1..) {
-            assert!(places.prove(place(port), ADA, start + PLACE_KEPT * now));
+            let proved = places.prove(place(port), ADA, start + PLACE_KEPT * now);
+            assert_eq!(proved, Some(Proved::Anew));
         }
         assert_eq!(places.at(place(2)), None);
         assert_eq!(places.at(place(6)), Some(ADA));

@@ -2,6 +2,7 @@
 //!
 //! Owns the bounds. Datagrams and wishes beyond them are dropped; who has to go never is.
 
+use crate::limit::DATAGRAM_BYTES;
 use crate::{Asked, ConnectError};
 use roost_wire::api::{MediaConnected, Want};
 use roost_wire::{DeviceId, GroupId};
@@ -50,8 +51,11 @@ pub struct Waiting {
 pub struct Queue(Arc<(Mutex<Waiting>, Condvar)>);
 
 impl Queue {
-    /// A datagram that [`crate::door::is_ours`].
+    /// A datagram that [`crate::door::is_ours`]; dropped if it is larger than any that is.
     pub fn datagram(&self, from: SocketAddr, bytes: &[u8]) {
+        if bytes.len() > DATAGRAM_BYTES {
+            return;
+        }
         let mut waiting = self.waiting();
         if waiting.datagrams.len() < DATAGRAMS_MAX && !waiting.is_over {
             waiting.datagrams.push((from, bytes.to_vec()));
@@ -72,20 +76,26 @@ impl Queue {
 
     /// The device may not be in the call any more.
     pub fn cut(&self, group: GroupId, device: DeviceId) {
-        self.waiting().cuts.insert((group, device));
-        self.0.1.notify_one();
+        self.note(|waiting| waiting.cuts.insert((group, device)));
     }
 
     /// The device may not be in any call any more.
     pub fn forget(&self, device: DeviceId) {
-        self.waiting().forgotten.insert(device);
-        self.0.1.notify_one();
+        self.note(|waiting| waiting.forgotten.insert(device));
     }
 
     /// The call is over.
     pub fn close(&self, group: GroupId) {
-        self.waiting().closed.insert(group);
-        self.0.1.notify_one();
+        self.note(|waiting| waiting.closed.insert(group));
+    }
+
+    /// Notes who has to go, unless nobody is there any more.
+    fn note(&self, who: impl FnOnce(&mut Waiting) -> bool) {
+        let mut waiting = self.waiting();
+        if !waiting.is_over {
+            who(&mut waiting);
+            self.0.1.notify_one();
+        }
     }
 
     /// Nothing is taken any more; what waits is dropped.
@@ -139,6 +149,9 @@ mod tests {
         for _ in 0..=DATAGRAMS_MAX {
             queue.datagram(from, b"a");
         }
+        let large = Queue::default();
+        large.datagram(from, &[128; DATAGRAM_BYTES + 1]);
+        assert!(large.take(Duration::ZERO).is_empty(), "none is so large");
         queue.cut(GroupId::new([1; 16]), DeviceId::new([2; 16]));
 
         let taken = queue.take(Duration::ZERO);
@@ -152,6 +165,7 @@ mod tests {
     fn after_its_end_nothing_waits() {
         let queue = Queue::default();
         queue.end();
+        queue.cut(GroupId::new([1; 16]), DeviceId::new([2; 16]));
 
         let ask = Ask::Watch {
             group: GroupId::new([1; 16]),
@@ -159,6 +173,7 @@ mod tests {
             wants: Vec::new(),
         };
         assert!(!queue.ask(ask));
-        assert!(queue.take(Duration::from_secs(60)).is_over);
+        let left = queue.take(Duration::from_secs(60));
+        assert!(left.is_over && left.cuts.is_empty());
     }
 }

@@ -57,10 +57,11 @@ impl Sfu {
         }
     }
 
-    /// Connects a device to a call, or negotiates anew. The caller has made sure that it may.
+    /// Connects a device to a call, or negotiates anew. The caller has made sure that it may. A device
+    /// is in one call at a time: its connection to another one ends.
     ///
     /// # Errors
-    /// [`ConnectError`]; an offer that is refused ends the connection it is for.
+    /// [`ConnectError`]; an offer that the media library refuses ends the connection it is for.
     pub fn connect(
         &mut self,
         asked: &Asked,
@@ -194,8 +195,11 @@ impl Sfu {
     ) -> Result<(MediaConnection, Sdp), ConnectError> {
         let last = self.member(&asked.group, &asked.device);
         let others = self.members(&asked.group) - usize::from(last.is_some());
-        if others >= CALL_DEVICES_MAX || self.connections.len() >= CONNECTIONS {
+        if others >= CALL_DEVICES_MAX {
             return Err(ConnectError::Full);
+        }
+        if self.connections.len() - usize::from(last.is_some()) >= CONNECTIONS {
+            return Err(ConnectError::Busy);
         }
         let id = MediaConnection::new(self.number());
         let whose = (asked.group, asked.device);
@@ -205,9 +209,7 @@ impl Sfu {
         let answer = connection
             .negotiate(offer, &asked.sent, || next_track(number))
             .map_err(|_| ConnectError::Offer)?;
-        if let Some(last) = last {
-            self.end(last);
-        }
+        self.forget(&asked.device);
         self.places.add(connection.ufrag.clone(), id);
         let call = self.calls.entry(asked.group).or_default();
         call.members.insert(asked.device, id);

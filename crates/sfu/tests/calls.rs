@@ -551,6 +551,126 @@ fn an_offer_that_is_none_is_refused_and_changes_nothing() {
     assert_eq!(world.sfu.members(&CALL), 1);
 }
 
+/// An offer of whoever is in no call yet.
+fn offering(text: String) -> Asked {
+    Asked {
+        group: CALL,
+        device: DeviceId::new([9; 16]),
+        offer: Sdp::new(text).unwrap(),
+        sent: Vec::new(),
+        connection: None,
+    }
+}
+
+#[test]
+fn an_offer_in_which_a_payload_type_means_two_things_is_refused_and_calls_go_on() {
+    let mut world = World::new();
+    let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+    world.watch(ben, ada, 720);
+    let mut client = Client::new(SocketAddr::from(([10, 0, 3, 1], 5_000)), world.now);
+    let (lines, good) = client.offer();
+    let [sound, picture] = [lines.hears, lines.sees].map(|mid| mid.unwrap().to_string());
+    let mut parts = good.as_str().split("\r\nm=");
+    let head: Vec<_> = parts.next().unwrap().lines().collect();
+    let head = head.iter().filter(|it| !it.starts_with("a=group:"));
+    let head: Vec<_> = head.copied().collect();
+    let part = |mid: &str| {
+        let mut parts = good.as_str().split("\r\nm=").skip(1);
+        let line = format!("a=mid:{mid}\r\n");
+        format!(
+            "m={}\r\n",
+            parts.find(|it| it.contains(&line)).unwrap().trim_end()
+        )
+    };
+    let picture_line = [
+        ("PF 96", "PF 111"),
+        (":96 ", ":111 "),
+        ("apt=96", "apt=111"),
+    ]
+    .into_iter()
+    .fold(part(&picture), |text, (from, to)| text.replace(from, to));
+    let text = format!(
+        "{}\r\na=group:BUNDLE {sound} {picture}\r\n{}{picture_line}",
+        head.join("\r\n"),
+        part(&sound)
+    );
+
+    let refused = world.sfu.connect(&offering(text), &[9; 32], world.now);
+
+    assert_eq!(refused.err(), Some(ConnectError::Offer));
+    world.say(ada, b"still here", -30);
+    assert_eq!(world.heard(ben), [b"still here"]);
+}
+
+#[test]
+fn who_names_more_streams_than_any_device_has_is_gone() {
+    let mut world = World::new();
+    let mut client = Client::new(SocketAddr::from(([10, 0, 3, 1], 5_000)), world.now);
+    let good = client.offer().1;
+    let named = |from: usize| {
+        let lines = good.as_str().lines();
+        let lines = lines.filter(|it| !it.starts_with("a=ssrc"));
+        let streams = (from..from + 200).map(|it| format!("a=ssrc:{it} cname:x\r\n"));
+        let text: String = lines.map(|it| format!("{it}\r\n")).chain(streams).collect();
+        offering(text)
+    };
+    let connected = world.sfu.connect(&named(1), &[9; 32], world.now).unwrap();
+
+    let again = |from: usize| Asked {
+        connection: Some(connected.connection),
+        ..named(from)
+    };
+    world.sfu.connect(&again(1), &[9; 32], world.now).unwrap();
+    let refused = world.sfu.connect(&again(1_000), &[9; 32], world.now);
+
+    assert_eq!(refused.err(), Some(ConnectError::Offer));
+    assert_eq!(world.sfu.members(&CALL), 0);
+}
+
+#[test]
+fn who_is_in_more_places_than_any_device_is_gone() {
+    let mut world = World::new();
+    let [ada, _ben] = [(); 2].map(|()| world.join(CALL));
+    // Whether the server is there, under her password.
+    let request = loop {
+        world.now += STEP;
+        let sent = world.members[ada].client.turn(world.now);
+        if let Some(request) = sent.into_iter().find(|it| it.starts_with(&[0, 1])) {
+            break request;
+        }
+    };
+    let mut ask_from = |places: std::ops::Range<u8>| {
+        for place in places {
+            let from = SocketAddr::from(([10, 0, 4, place], 5_000));
+            world.sfu.receive(from, &request, world.now);
+        }
+        world.sfu.members(&CALL)
+    };
+
+    assert_eq!(ask_from(0..50), 2);
+    assert_eq!(ask_from(50..70), 1);
+}
+
+#[test]
+fn a_device_is_in_one_call_at_a_time() {
+    let mut world = World::new();
+    let ada = world.join(CALL);
+    let mut client = Client::new(SocketAddr::from(([10, 0, 3, 1], 5_000)), world.now);
+    let (lines, offer) = client.offer();
+    let asked = Asked {
+        group: OTHER,
+        device: world.members[ada].device,
+        offer,
+        sent: lines.sent(),
+        connection: None,
+    };
+
+    world.sfu.connect(&asked, &[9; 32], world.now).unwrap();
+
+    assert_eq!(world.sfu.members(&CALL), 0);
+    assert_eq!(world.sfu.members(&OTHER), 1);
+}
+
 #[test]
 fn a_narrow_path_gets_a_smaller_layer_with_all_of_the_sound_and_a_wide_one_the_best_again() {
     let mut world = World::new();
@@ -662,5 +782,37 @@ proptest! {
         };
         let _ = world.sfu.connect(&asked, &[9; 32], world.now);
         world.run(3);
+    }
+
+    /// What an offer is made of, in a way that no browser makes it.
+    #[test]
+    fn no_offer_of_shuffled_parts_ends_a_call(
+        changes in prop::collection::vec((0..400_usize, 0..8_usize, 90..128_u8), 1..40)
+    ) {
+        let mut world = World::new();
+        let [ada, ben] = [(); 2].map(|()| world.join(CALL));
+        world.watch(ben, ada, 720);
+        let good = Client::new(SocketAddr::from(([10, 0, 3, 1], 5_000)), world.now).offer().1;
+        let mut lines: Vec<String> = good.as_str().lines().map(str::to_owned).collect();
+        for (place, kind, number) in changes {
+            let place = place % lines.len();
+            let line = lines[place].clone();
+            let renumbered = |head: &str| {
+                let rest = line.strip_prefix(head)?.split_once(' ')?.1;
+                Some(format!("{head}{number} {rest}"))
+            };
+            let changed = match kind {
+                0..=3 => renumbered("a=rtpmap:").or_else(|| renumbered("a=fmtp:")),
+                4 if line.starts_with("a=") && line.ends_with("only") => Some("a=sendrecv".to_owned()),
+                5 => line.strip_suffix(char::is_numeric).map(|it| format!("{it}{number}")),
+                6 => Some(lines[usize::from(number) % lines.len()].clone()),
+                _ => None,
+            };
+            lines[place] = changed.unwrap_or(line);
+        }
+        let _ = world.sfu.connect(&offering(lines.join("\r\n")), &[9; 32], world.now);
+        world.run(3);
+        world.say(ada, b"still here", -30);
+        prop_assert_eq!(world.heard(ben), vec![b"still here".to_vec()]);
     }
 }

@@ -4,6 +4,7 @@ use super::Sfu;
 use crate::connection::Said;
 use crate::door;
 use crate::limit::{DATAGRAM_BYTES, PAYLOAD_BYTES};
+use crate::places::Proved;
 use crate::slot::Encoding;
 use roost_wire::api::{MediaConnection, TrackKind};
 use std::net::SocketAddr;
@@ -44,7 +45,11 @@ impl Sfu {
         };
         let id = self.places.named(ufrag)?;
         let connection = self.connections.get_mut(&id)?;
-        if !connection.proves(local, bytes, now) || !self.places.prove(from, id, now) {
+        if !connection.proves(local, bytes, now) {
+            return None;
+        }
+        if self.places.prove(from, id, now)? == Proved::Anew && connection.moves().is_err() {
+            self.end(id);
             return None;
         }
         connection.heard = now;
@@ -64,8 +69,12 @@ impl Sfu {
         for said in said {
             match said {
                 Said::Media(packet) => {
-                    if let Some(connection) = self.connections.get_mut(&id) {
-                        connection.heard = now;
+                    let Some(connection) = self.connections.get_mut(&id) else {
+                        return;
+                    };
+                    connection.heard = now;
+                    if connection.meets([*packet.header.ssrc]).is_err() {
+                        return self.end(id);
                     }
                     self.forward(id, &packet, now);
                 }
