@@ -1,6 +1,7 @@
 //! The only reader of the system's time. Everything else is told what time it is.
 
 use roost_wire::Seconds;
+use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A point in time: milliseconds since 1970.
@@ -52,6 +53,16 @@ pub fn now() -> Moment {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Moment(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The system's clock as it was when this process first asked, and what has passed since: what a relay
+/// lives by, which would end calls or keep them for ever when somebody sets the clock.
+#[must_use]
+pub fn even() -> Moment {
+    static BEGUN: OnceLock<(Moment, Instant)> = OnceLock::new();
+    let (begun, since) = BEGUN.get_or_init(|| (now(), steady()));
+    let passed = steady().saturating_duration_since(*since).as_millis();
+    begun.plus_millis(u64::try_from(passed).unwrap_or(u64::MAX))
 }
 
 /// The system's steady clock, for what must not jump.

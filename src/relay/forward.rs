@@ -7,9 +7,11 @@ use super::outbox::Outbox;
 use super::socket::Udp;
 use crate::clock;
 use crate::entropy::Dice;
+use crate::telemetry::log;
 use roost_sfu::{Ask, Certificate, Queue, Sfu, Told, Waiting};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,7 @@ pub struct Surroundings {
 
 pub struct Forwarder {
     sfu: Sfu,
+    certificate: Certificate,
     queue: Queue,
     sockets: Vec<Udp>,
     names: Names,
@@ -49,7 +52,8 @@ impl Forwarder {
     ) -> io::Result<JoinHandle<()>> {
         let certificate = Certificate::generate().map_err(io::Error::other)?;
         let forwarder = Self {
-            sfu: Sfu::new(certificate, names.forwarder().to_vec(), clock::steady()),
+            sfu: machine(&certificate, &names),
+            certificate,
             queue,
             sockets,
             names,
@@ -70,8 +74,18 @@ impl Forwarder {
             if waiting.is_over {
                 return;
             }
-            self.serve(waiting, clock::steady());
+            let now = clock::steady();
+            if catch_unwind(AssertUnwindSafe(|| self.serve(waiting, now))).is_err() {
+                self.begin_anew();
+            }
         }
+    }
+
+    /// Nobody is connected any more; clients notice, and connect again.
+    fn begin_anew(&mut self) {
+        log::bug("all group calls were interrupted and begin anew");
+        self.sfu = machine(&self.certificate, &self.names);
+        self.outbox = Outbox::default();
     }
 
     fn serve(&mut self, waiting: Waiting, now: Instant) {
@@ -127,6 +141,11 @@ impl Drop for Forwarder {
     fn drop(&mut self) {
         self.queue.end();
     }
+}
+
+fn machine(certificate: &Certificate, names: &Names) -> Sfu {
+    let addresses = names.forwarder().to_vec();
+    Sfu::new(certificate.clone(), addresses, clock::steady())
 }
 
 /// Where clients reach the port: as relays are reached first, then every other address of this

@@ -1,7 +1,8 @@
 //! The relay for calls: the machine of `roost-turn` on real sockets.
 //!
-//! Owns threads and ports. Never learns who is whom: credentials name nobody, and what is relayed
-//! is encrypted between the ends of a call.
+//! Owns threads and ports. What relays never learns who is whom: credentials name nobody, and what
+//! is relayed is encrypted between the ends of a call. What forwards knows which device is in which
+//! call.
 
 mod crowd;
 mod door;

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 
 /// The most that one system call takes (an IP packet's length, less its headers).
 const RUN_BYTES_MAX: usize = 65_000;
+/// The largest that leave together: every path of IPv6 carries it (RFC 8200, section 5, less headers). Of
+/// what is too large for the way out the kernel takes no run, and no run is tried any more then.
+const RUN_SEGMENT_BYTES_MAX: usize = 1_232;
 /// The most segments that kernels take at once.
 const RUN_SEGMENTS_MAX: usize = 64;
 
@@ -91,6 +94,7 @@ impl<V> Run<V> {
         // An empty datagram has no segment that could be told from another.
         let segments = bytes.div_ceil(self.segment.max(1));
         !self.is_full
+            && self.segment <= RUN_SEGMENT_BYTES_MAX
             && (1..=self.segment).contains(&length)
             && bytes <= RUN_BYTES_MAX
             && segments <= RUN_SEGMENTS_MAX
@@ -145,6 +149,19 @@ mod tests {
             .map(|(_, _, datagrams)| datagrams.len())
             .collect();
         assert_eq!(runs, [2, 1, 1]);
+    }
+
+    #[test]
+    fn what_some_paths_do_not_carry_leaves_alone() {
+        let mut outbox = Outbox::default();
+        for _ in 0..2 {
+            outbox.put(1, place(1), b"", &[7; RUN_SEGMENT_BYTES_MAX]);
+            outbox.put(1, place(2), b"", &[7; RUN_SEGMENT_BYTES_MAX + 1]);
+        }
+
+        let sent = flushed(&mut outbox);
+        let to = |port| sent.iter().filter(move |run| run.1 == port).count();
+        assert_eq!((to(1), to(2)), (1, 2));
     }
 
     proptest! {

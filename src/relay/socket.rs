@@ -146,14 +146,39 @@ impl Inbox {
         }
     }
 
-    /// Each datagram of the first buffers, with its sender.
+    /// Each datagram of the first buffers, with its sender. Nobody can answer port 0, and the kernel's
+    /// refusal to would be taken for one to send many at once.
     pub fn datagrams(&self, buffers: usize) -> impl Iterator<Item = (SocketAddr, &[u8])> {
         let filled = self.bytes.chunks_exact(BUFFER_BYTES).zip(&self.meta);
-        filled.take(buffers).flat_map(|(bytes, meta)| {
+        let filled = filled.take(buffers);
+        let answerable = filled.filter(|(_, meta)| meta.addr.port() != 0);
+        answerable.flat_map(|(bytes, meta)| {
             let received = bytes.get(..meta.len).unwrap_or_default();
             received
                 .chunks(meta.stride.max(1))
                 .map(|datagram| (meta.addr, datagram))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_port_0_is_dropped() {
+        let mut inbox = Inbox::new();
+        let from = |port| RecvMeta {
+            addr: SocketAddr::from(([10, 0, 0, 1], port)),
+            len: 6,
+            stride: 3,
+            ..RecvMeta::default()
+        };
+        for (meta, port) in inbox.meta.iter_mut().zip([9, 0]) {
+            *meta = from(port);
+        }
+
+        let ports: Vec<_> = inbox.datagrams(2).map(|(at, _)| at.port()).collect();
+        assert_eq!(ports, [9, 9]);
     }
 }

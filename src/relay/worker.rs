@@ -11,6 +11,7 @@ use super::stream::{Arrival, Ended};
 use super::streams::Streams;
 use super::token::Source;
 use crate::clock;
+use crate::telemetry::log;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use roost_sfu::{Queue, door};
@@ -19,6 +20,7 @@ use roost_turn::{Client, FromClient, FromPeer, Moment, Server, Transport};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -113,13 +115,29 @@ impl Worker {
             }
             for _ in 0..ready.len() {
                 if let Some(token) = ready.pop_front()
-                    && self.serve(token)
+                    && self.serve_safely(token)
                 {
                     ready.push_back(token);
                 }
             }
             self.tick();
         }
+    }
+
+    /// As [`Worker::serve`]. Should a packet make it panic, the rest of its batch is lost, and everybody
+    /// else's relays go on: the kernel would give a dead worker's clients to nobody else.
+    fn serve_safely(&mut self, token: Token) -> bool {
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve(token)));
+        served.unwrap_or_else(|_| {
+            log::bug("the relay dropped packets of a call");
+            self.outbox = Outbox::default();
+            if let Source::Stream(number) = Source::of(token)
+                && let Some(client) = self.streams.close(number)
+            {
+                self.machine.gone(client, &mut self.ports);
+            }
+            false
+        })
     }
 
     /// One batch from one socket. Whether there may be more.
@@ -387,5 +405,5 @@ fn listener(listeners: &[Udp], to: SocketAddr) -> Option<&Udp> {
 }
 
 fn now() -> Moment {
-    Moment::from_millis(clock::now().millis())
+    Moment::from_millis(clock::even().millis())
 }

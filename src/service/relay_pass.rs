@@ -1,18 +1,15 @@
 //! What a device needs to relay its calls: where to, and a name and password for an hour.
 //!
-//! Owns whom a pass names: nobody. The relay sees the name in clear, and so does the network.
+//! Owns whose a pass is: an account's, whose devices share their limits. Only this server can tell;
+//! the network sees another name each time.
 
+use crate::clock;
 use crate::service::directory::Caller;
 use crate::service::house::House;
-use hmac::{Hmac, KeyInit, Mac};
 use roost_turn::{Moment, Secret};
 use roost_wire::api::RelayPass;
 use roost_wire::{List, Seconds, limit};
-use sha2::Sha256;
 use std::sync::Arc;
-
-/// Of a device's name: enough that no two share their limits.
-const NAME_BYTES: usize = 12;
 
 /// Passes to the relay.
 #[derive(Clone)]
@@ -32,10 +29,15 @@ impl RelayPasses {
         if urls.is_empty() {
             return None;
         }
-        let secret = &self.house.identity.relay_secret;
+        let secret = Secret::new(*self.house.identity.relay_secret);
         let expires = now.plus(limit::RELAY_PASS_SECONDS);
-        let until = Moment::from_millis(expires.get().saturating_mul(1_000));
-        let credential = Secret::new(**secret).credential(&name_of(from, secret), until);
+        let seconds = u32::try_from(limit::RELAY_PASS_SECONDS).unwrap_or(u32::MAX);
+        let until = Moment::from_millis(clock::even().millis()).plus_seconds(seconds);
+        let (holder, dice) = (
+            secret.holder(from.account.as_bytes()),
+            self.house.dice.bytes(),
+        );
+        let credential = secret.credential(holder, dice, until);
         Some(RelayPass {
             urls: List::new(urls).ok()?,
             username: credential.username,
@@ -43,17 +45,4 @@ impl RelayPasses {
             expires,
         })
     }
-}
-
-/// The same for one device of one account, and the server's own secret to read.
-fn name_of(from: &Caller, secret: &[u8; 32]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-    mac.update(b"whose pass");
-    mac.update(from.account.as_bytes());
-    mac.update(from.device.as_bytes());
-    let tag = mac.finalize().into_bytes();
-    tag.iter()
-        .take(NAME_BYTES)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -13,6 +13,11 @@ pub fn note(what: &'static str, why: &impl LogSafe) {
     eprintln!("roost: {what}: {why}");
 }
 
+/// Something in here is wrong; what panicked has said where.
+pub fn bug(what: &'static str) {
+    eprintln!("roost: error: {what}; please report this");
+}
+
 /// The store does not do what it should.
 pub fn store_fault(error: &impl LogSafe) {
     eprintln!("roost: error: the store: {error}");

@@ -58,7 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let address: SocketAddr = arguments.next().ok_or("which address?")?.parse()?;
     let user = arguments.next().ok_or("for whom?")?;
     let secret = Secret::new([7; 32]);
-    let credential = secret.credential(&user, now().plus_seconds(3_600));
+    let holder = secret.holder(user.as_bytes());
+    let credential = secret.credential(holder, [0; 8], now().plus_seconds(3_600));
     println!("{} {}", credential.username, *credential.password);
 
     // This computer only, so its own addresses may be reached.

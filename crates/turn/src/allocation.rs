@@ -2,6 +2,7 @@
 //!
 //! Owns permissions, channels and the rate of one allocation. Knows no messages.
 
+use crate::auth::Holder;
 use crate::message::TransactionId;
 use crate::time::Moment;
 use std::collections::BTreeMap;
@@ -57,7 +58,7 @@ pub enum BindError {
 #[derive(Debug)]
 pub struct Allocation {
     /// Who made it; the part of the name that does not change with its end.
-    pub user: String,
+    pub holder: Holder,
     pub relay: SocketAddr,
     /// Of the request that made it, which may come again.
     pub made_by: TransactionId,
@@ -73,14 +74,14 @@ impl Allocation {
     /// One that is over at once, unless it is refreshed.
     #[must_use]
     pub fn new(
-        user: String,
+        holder: Holder,
         relay: SocketAddr,
         made_by: TransactionId,
         now: Moment,
         rate: Rate,
     ) -> Self {
         Self {
-            user,
+            holder,
             relay,
             made_by,
             until: now,
@@ -243,7 +244,13 @@ mod tests {
     fn allocation() -> Allocation {
         let relay = SocketAddr::from(([192, 0, 2, 1], 49_160));
         let rate = Rate::new(1_000, at(0));
-        Allocation::new("ada".into(), relay, TransactionId([0; 12]), at(0), rate)
+        Allocation::new(
+            crate::Secret::new([1; 32]).holder(b"ada"),
+            relay,
+            TransactionId([0; 12]),
+            at(0),
+            rate,
+        )
     }
 
     #[test]

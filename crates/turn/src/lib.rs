@@ -15,7 +15,7 @@ pub mod strangers;
 pub mod stream;
 pub mod time;
 
-pub use auth::{Credential, Secret};
+pub use auth::{Credential, Holder, Secret};
 pub use message::{Malformed, Message};
 pub use peer_policy::{Network, PeerPolicy};
 pub use server::{Client, FromClient, FromPeer, Limits, RelaySockets, Server, Transport};

@@ -193,12 +193,14 @@ impl PeerPolicy {
 }
 
 /// The address that packets to this one end up at: IPv4 inside IPv6 is taken out (RFC 4291 2.5.5.2,
-/// RFC 6052 2.1, RFC 3056 2).
+/// RFC 6052 2.1, RFC 2765 2.1, RFC 3056 2).
 #[must_use]
 pub fn inner(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
     let embedded = match v6.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x0064, 0xff9b, 0, 0, 0, 0, high, low] => (high, low),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x0064, 0xff9b, 0, 0, 0, 0, high, low] => (high, low),
         [0x2002, high, low, ..] => (high, low),
         _ => return ip,
     };
@@ -254,6 +256,7 @@ mod tests {
             let disguises = [
                 plain.to_owned(),
                 format!("::ffff:{plain}"),
+                format!("::ffff:0:{plain}"),
                 format!("64:ff9b::{plain}"),
                 format!("::{plain}"),
                 format!("2002:{a:02x}{b:02x}:{c:02x}{d:02x}::1"),

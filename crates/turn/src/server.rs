@@ -5,7 +5,7 @@
 
 use crate::allocation::{Allocation, BindError, ChannelNumber, Rate};
 use crate::asked;
-use crate::auth::{Secret, Username};
+use crate::auth::{Holder, Secret, Username};
 use crate::message::{Attribute, Class, ErrorCode, Key, Message, Method, TransactionId, Writer};
 use crate::peer_policy::PeerPolicy;
 use crate::strangers::{Answers, Strangers};
@@ -13,10 +13,13 @@ use crate::time::Moment;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
+/// What is relayed of one datagram: more than any path carries whole. What is written about a peer
+/// has to fit into one message.
+const RELAYED_BYTES_MAX: usize = 16_000;
 /// Peers of one CreatePermission.
 const PEERS_MAX: usize = 32;
 /// A relay by UDP, by TCP and by TLS.
-const USER_ALLOCATIONS_MIN: usize = 3;
+const HOLDER_ALLOCATIONS_MIN: usize = 3;
 
 /// How a client reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,7 +49,7 @@ pub trait RelaySockets {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub allocations_max: usize,
-    pub allocations_per_user_max: usize,
+    pub allocations_per_holder_max: usize,
     /// Of one allocation, each way together.
     pub bytes_per_second: u64,
     /// To one address, for who has not proved who they are.
@@ -57,7 +60,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             allocations_max: 1_000,
-            allocations_per_user_max: 16,
+            allocations_per_holder_max: 16,
             bytes_per_second: 2_000_000,
             answers: Answers::default(),
         }
@@ -65,13 +68,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For a server with so many ports: one user has a quarter of them at most, but at least as many
+    /// For a server with so many ports: one holder has a quarter of them at most, but at least as many
     /// as one end of a call tries.
     #[must_use]
     pub fn with_ports(self, ports: usize) -> Self {
-        let share = (ports / 4).max(USER_ALLOCATIONS_MIN);
+        let share = (ports / 4).max(HOLDER_ALLOCATIONS_MIN);
         Self {
-            allocations_per_user_max: self.allocations_per_user_max.min(share),
+            allocations_per_holder_max: self.allocations_per_holder_max.min(share),
             ..self
         }
     }
@@ -85,7 +88,7 @@ impl Limits {
         let answers = |all: u32| (all / u32::from(servers)).max(1);
         Self {
             allocations_max: share(self.allocations_max),
-            allocations_per_user_max: share(self.allocations_per_user_max),
+            allocations_per_holder_max: share(self.allocations_per_holder_max),
             bytes_per_second: self.bytes_per_second,
             answers: Answers {
                 at_once: answers(self.answers.at_once),
@@ -140,7 +143,7 @@ pub struct Server {
 struct Request<'a, 'm> {
     client: Client,
     message: &'m Message<'a>,
-    name: Username<'a>,
+    holder: Holder,
     key: Key,
     now: Moment,
 }
@@ -224,13 +227,16 @@ impl Server {
         let Some(allocation) = self.allocations.get_mut(&client) else {
             return FromPeer::Nothing;
         };
+        let Some(length) = u16::try_from(payload.len())
+            .ok()
+            .filter(|_| payload.len() <= RELAYED_BYTES_MAX)
+        else {
+            return FromPeer::Nothing;
+        };
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if !allocation.is_permitted(peer.ip(), now) || !allocation.lets_pass(payload.len(), now) {
             return FromPeer::Nothing;
         }
-        let Ok(length) = u16::try_from(payload.len()) else {
-            return FromPeer::Nothing;
-        };
         match allocation.channel_to(peer, now) {
             Some(number) => {
                 let [n0, n1] = number.get().to_be_bytes();
@@ -418,7 +424,7 @@ impl Server {
         Ok(Request {
             client,
             message,
-            name,
+            holder: self.secret.holder_of(&name),
             key,
             now,
         })
@@ -441,11 +447,11 @@ impl Server {
         if !sockets.has_family(is_ipv6) {
             return Verdict::Refused(ErrorCode::AddressFamilyNotSupported);
         }
-        let of_user = self
+        let of_holder = self
             .allocations
             .values()
-            .filter(|allocation| allocation.user == request.name.user);
-        if of_user.count() >= self.limits.allocations_per_user_max {
+            .filter(|allocation| allocation.holder == request.holder);
+        if of_holder.count() >= self.limits.allocations_per_holder_max {
             return Verdict::Refused(ErrorCode::AllocationQuotaReached);
         }
         if self.allocations.len() >= self.limits.allocations_max {
@@ -461,7 +467,7 @@ impl Server {
             return Verdict::Refused(ErrorCode::InsufficientCapacity);
         };
         let mut allocation = Allocation::new(
-            request.name.user.to_owned(),
+            request.holder,
             relay,
             request.message.transaction(),
             request.now,
@@ -566,7 +572,7 @@ impl Server {
             .allocations
             .get_mut(&request.client)
             .ok_or(ErrorCode::AllocationMismatch)?;
-        if allocation.user == request.name.user {
+        if allocation.holder == request.holder {
             Ok(allocation)
         } else {
             Err(ErrorCode::WrongCredentials)

@@ -95,7 +95,9 @@ impl Home {
 
     fn caller(&mut self, user: &str, from: &str) -> Caller {
         let until = Moment::from_millis(self.now.millis() + HOUR * 1_000);
-        let credential = secret().credential(user, until);
+        self.count += 1;
+        let (holder, dice) = (secret().holder(user.as_bytes()), [self.count; 8]);
+        let credential = secret().credential(holder, dice, until);
         let client = Client {
             transport: Transport::Udp,
             address: peer(from),
@@ -450,7 +452,7 @@ fn an_allocate_whose_answer_was_lost_is_answered_as_before() {
 fn users_and_the_server_have_a_bound() {
     let limits = Limits {
         allocations_max: 3,
-        allocations_per_user_max: 2,
+        allocations_per_holder_max: 2,
         ..Limits::default()
     };
     let mut home = Home::with(limits);
@@ -470,7 +472,7 @@ fn users_and_the_server_have_a_bound() {
 fn servers_that_share_a_range_do_together_what_one_may() {
     let all = Limits::default();
     let each = all.with_ports(100).shared(4);
-    assert_eq!(each.allocations_per_user_max, 4);
+    assert_eq!(each.allocations_per_holder_max, 4);
     assert_eq!(each.allocations_max, 250);
     let answers = each.answers;
     assert_eq!((answers.at_once, answers.per_second), (50, 12));
@@ -478,7 +480,7 @@ fn servers_that_share_a_range_do_together_what_one_may() {
 
     let few = |ports, servers| {
         let limits = all.with_ports(ports).shared(servers);
-        limits.allocations_per_user_max
+        limits.allocations_per_holder_max
     };
     assert_eq!((few(32, 1), few(8, 1), few(8, 4)), (8, 3, 1));
 
@@ -628,6 +630,31 @@ mod rubbish {
             }
             let _ = home.server.from_client(ada.client, &request, home.now, &mut home.ports);
             prop_assert_eq!(home.server.allocations(), usize::from(request == whole));
+        }
+
+        #[test]
+        fn nothing_that_comes_to_a_relay_panics(
+            length in prop_oneof![0..=65_535_usize, 65_400..=65_535_usize, 15_900..=16_100_usize],
+            is_ipv6: bool,
+            has_channel: bool,
+        ) {
+            let mut home = Home::new();
+            home.ports.has_ipv6 = is_ipv6;
+            let ada = home.caller("ada", "198.51.100.7:4000");
+            let family = if is_ipv6 { 2 } else { 1 };
+            let answer = home.request(&ada, Method::ALLOCATE, |request| {
+                request
+                    .attribute(Attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
+                    .attribute(Attribute::REQUESTED_ADDRESS_FAMILY, &[family, 0, 0, 0])
+            });
+            prop_assert_eq!(error_of(&answer), None);
+            let to = if is_ipv6 { "[2a00::9]:9" } else { "1.1.1.1:9" };
+            home.permits(&ada, to).unwrap();
+            if has_channel {
+                home.binds(&ada, 0x4001, to).unwrap();
+            }
+            let step = home.server.from_peer(home.ports.open[0], peer(to), &vec![7; length], home.now);
+            prop_assert_eq!(step == FromPeer::Nothing, length > 16_000);
         }
 
         #[test]
