@@ -8,6 +8,7 @@ pub mod address;
 pub mod allocation;
 mod asked;
 pub mod auth;
+mod limits;
 pub mod message;
 pub mod peer_policy;
 pub mod server;
@@ -16,7 +17,8 @@ pub mod stream;
 pub mod time;
 
 pub use auth::{Credential, Holder, Secret};
+pub use limits::Limits;
 pub use message::{Malformed, Message};
 pub use peer_policy::{Network, PeerPolicy};
-pub use server::{Client, FromClient, FromPeer, Limits, RelaySockets, Server, Transport};
+pub use server::{Client, FromClient, FromPeer, RelaySockets, Server, Transport};
 pub use time::Moment;
