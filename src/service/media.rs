@@ -10,7 +10,7 @@ use crate::service::group::Groups;
 use roost_sfu::{Ask, Asked, ConnectError, Queue, Told};
 use roost_wire::api::{ConnectMedia, MediaConnected, Want};
 use roost_wire::frame::ServerFrame;
-use roost_wire::{DeviceId, GroupId, List};
+use roost_wire::{GroupId, List};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::oneshot;
 
@@ -65,7 +65,7 @@ impl Media {
     ) -> Result<MediaConnected, MediaError> {
         let queue = self.0.get().ok_or(MediaError::None)?;
         let group = asked.group;
-        groups.seat(from, &group).await?;
+        groups.check_in_call(from, &group).await?;
         let (answer, answered) = oneshot::channel();
         let ask = Ask::Connect {
             asked: Asked {
@@ -85,7 +85,7 @@ impl Media {
         }
         let connected = answered.await.map_err(|_| MediaError::Busy)??;
         // It may have been removed meanwhile: before it was connected, so that nobody cut it.
-        if let Err(error) = groups.seat(from, &group).await {
+        if let Err(error) = groups.check_in_call(from, &group).await {
             queue.cut(group, from.device);
             return Err(error.into());
         }
@@ -102,13 +102,6 @@ impl Media {
                 device,
                 wants,
             });
-        }
-    }
-
-    /// The device does not want to be in the call's media any more.
-    pub fn cut(&self, group: GroupId, device: DeviceId) {
-        if let Some(queue) = self.0.get() {
-            queue.cut(group, device);
         }
     }
 

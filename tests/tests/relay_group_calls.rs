@@ -11,9 +11,7 @@ use roost_tests::lean::{Listener, Member, Speaker, Way};
 use roost_tests::real::{RealServer, free_port};
 use roost_tests::turn::{self as relayed, Pipe, request};
 use roost_turn::message::{Attribute, Method};
-use roost_wire::api::{
-    AskRelayPass, ConnectMedia, DisconnectMedia, RelayPass, TrackId, TrackKind, Tracks,
-};
+use roost_wire::api::{AskRelayPass, ConnectMedia, RelayPass, TrackId, TrackKind, Tracks};
 use roost_wire::frame::{ClientFrame, ServerFrame};
 use roost_wire::{AccountId, GroupId, List, Seq};
 use std::fs;
@@ -454,8 +452,10 @@ async fn who_hangs_up_is_heard_no_more_and_that_is_told() -> Result<()> {
     let house = House::open().await?;
     let mut talk = house.in_talk().await?;
 
-    let group = house.call;
-    house.ada.ask(&DisconnectMedia { group }).await?;
+    // As a browser does: it closes the connection and says so on it.
+    for bytes in talk.ada.client.goes() {
+        talk.ada.road.send(talk.ada.server, &bytes)?;
+    }
 
     let left = tracks(&mut talk.listener).await?;
     ensure!(track(&left, &house.ada, TrackKind::Audio).is_err());

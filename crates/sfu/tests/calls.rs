@@ -519,6 +519,19 @@ fn a_call_has_room_for_so_many_and_no_more() {
 }
 
 #[test]
+fn who_hangs_up_is_gone_at_once() {
+    let mut world = World::new();
+    let [ada, _ben] = [(); 2].map(|()| world.join(CALL));
+
+    let from = world.members[ada].client.address;
+    for bytes in world.members[ada].client.goes() {
+        world.sfu.receive(from, &bytes, world.now);
+    }
+
+    assert_eq!(world.sfu.members(&CALL), 1);
+}
+
+#[test]
 fn who_is_silent_is_gone_after_a_while() {
     let mut world = World::new();
     world.join(CALL);

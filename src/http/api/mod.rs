@@ -22,7 +22,6 @@ mod key_package_put;
 mod knock;
 mod log_fetch;
 mod media_connect;
-mod media_disconnect;
 mod membership_list;
 mod message_submit;
 mod people_list;
@@ -129,9 +128,6 @@ async fn route(call: &Incoming<'_>, method: Method, parts: &[&str]) -> Reply<Res
         (Post, ["groups"]) => Response::of(Box::pin(group_found::post(call)).await),
         (Post, ["calls", id, "media"]) => {
             Response::of(media_connect::post(call, path_part(id)?).await)
-        }
-        (Delete, ["calls", id, "media"]) => {
-            Response::of(media_disconnect::delete(call, path_part(id)?))
         }
         (method, ["groups", id, rest @ ..]) => return in_group(call, method, id, rest).await,
         _ => return Err(Refusal::not_found()),

@@ -37,15 +37,6 @@ pub struct CallNow {
     pub on: Option<GroupId>,
 }
 
-/// A device's place in a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
-    pub conversation: GroupId,
-    pub account: AccountId,
-    pub device: DeviceId,
-    pub leaf: u32,
-}
-
 impl Groups {
     /// The way into a conversation's call; founds one if there is none and the caller brings it.
     ///
@@ -167,21 +158,16 @@ impl Groups {
             .await
     }
 
-    /// The place of a device in a call, for whoever forwards the call's media.
+    /// Whether a device is in a call, for whoever forwards the call's media.
     ///
     /// # Errors
     /// `NotFound` unless the device is in the call.
-    pub async fn seat(&self, from: &Caller, call: &GroupId) -> Result<Seat, GroupError> {
+    pub async fn check_in_call(&self, from: &Caller, call: &GroupId) -> Result<(), GroupError> {
         let cell = self.cell(call);
         let mut place = cell.state.lock().await;
         let state = self.loaded(&cell, &mut place, call).await?;
-        let leaf = state.member(from)?.leaf;
-        Ok(Seat {
-            conversation: state.row.call_of.ok_or(GroupError::NotFound)?,
-            account: from.account,
-            device: from.device,
-            leaf,
-        })
+        state.member(from)?;
+        state.row.call_of.map(drop).ok_or(GroupError::NotFound)
     }
 
     /// Whether one of these devices is in the conversation.

@@ -160,6 +160,13 @@ impl Client {
         std::mem::take(&mut self.out)
     }
 
+    /// Hangs up; gives what is to be sent to the server.
+    pub fn goes(&mut self) -> Vec<Vec<u8>> {
+        self.rtc.close().unwrap();
+        self.drain();
+        std::mem::take(&mut self.out)
+    }
+
     fn drain(&mut self) {
         while let Ok(output) = self.rtc.poll_output() {
             match output {

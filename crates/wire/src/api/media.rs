@@ -1,6 +1,5 @@
 //! Media of group calls: how a device connects to the server that forwards it.
 
-use super::Done;
 use crate::call::{Call, Method};
 use crate::{DeviceId, GroupId, List, Malformed, limit};
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
@@ -194,23 +193,6 @@ impl Call for ConnectMedia {
     type Reply = MediaConnected;
     const METHOD: Method = Method::Post;
     const REPLY_BYTES: usize = limit::MEDIA_BODY_BYTES;
-
-    fn path(&self) -> String {
-        format!("/v1/calls/{}/media", self.group)
-    }
-}
-
-/// `DELETE /v1/calls/{group}/media`: ends the device's connection, if it has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct DisconnectMedia {
-    #[n(0)]
-    pub group: GroupId,
-}
-
-impl Call for DisconnectMedia {
-    type Reply = Done;
-    const METHOD: Method = Method::Delete;
 
     fn path(&self) -> String {
         format!("/v1/calls/{}/media", self.group)
