@@ -65,7 +65,7 @@ impl Media {
     ) -> Result<MediaConnected, MediaError> {
         let queue = self.0.get().ok_or(MediaError::None)?;
         let group = asked.group;
-        groups.check_in_call(from, &group).await?;
+        groups.check_has_media(from, &group).await?;
         let (answer, answered) = oneshot::channel();
         let ask = Ask::Connect {
             asked: Asked {
@@ -85,7 +85,7 @@ impl Media {
         }
         let connected = answered.await.map_err(|_| MediaError::Busy)??;
         // It may have been removed meanwhile: before it was connected, so that nobody cut it.
-        if let Err(error) = groups.check_in_call(from, &group).await {
+        if let Err(error) = groups.check_has_media(from, &group).await {
             queue.cut(group, from.device);
             return Err(error.into());
         }

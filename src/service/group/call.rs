@@ -162,7 +162,7 @@ impl Groups {
     ///
     /// # Errors
     /// `NotFound` unless the device is in the call.
-    pub async fn check_in_call(&self, from: &Caller, call: &GroupId) -> Result<(), GroupError> {
+    pub async fn check_has_media(&self, from: &Caller, call: &GroupId) -> Result<(), GroupError> {
         let cell = self.cell(call);
         let mut place = cell.state.lock().await;
         let state = self.loaded(&cell, &mut place, call).await?;
