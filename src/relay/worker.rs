@@ -120,7 +120,10 @@ impl Worker {
                     ready.push_back(token);
                 }
             }
-            self.tick();
+            if catch_unwind(AssertUnwindSafe(|| self.tick())).is_err() {
+                log::bug("the relay dropped packets of a call");
+                self.outbox = Outbox::default();
+            }
         }
     }
 

@@ -97,6 +97,26 @@ fn in_a_long_call_there_is_always_a_pass_for_the_relay_that_holds() {
 }
 
 #[test]
+fn a_pass_that_always_seems_to_end_is_renewed_once_a_minute_at_most() {
+    let (mut world, group) = pair();
+    world.relay.relays_calls = true;
+    // As it looks when somebody set one of the clocks.
+    world.relay.pass_seconds = 300;
+    let call = start(&mut world, 0, group, false);
+    world.live_for(500);
+    world.tell(1, Command::AcceptCall { call, video: false });
+    world.live_for(500);
+    connect(&mut world, call);
+    let before = world.relay.passes;
+
+    world.live_for(600_000);
+
+    let given = world.relay.passes - before;
+    assert!((10..=20).contains(&given), "{given} passes for two");
+    hang_up(&mut world, 0, call);
+}
+
+#[test]
 fn a_missed_call_is_unread_and_notified_and_says_so() {
     let (mut world, group) = pair();
     let call = start(&mut world, 0, group, false);

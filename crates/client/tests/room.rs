@@ -64,19 +64,19 @@ fn a_removed_member_whom_the_server_lets_in_all_the_same_is_refused_by_the_other
 }
 
 #[test]
-fn keys_that_somebody_who_was_removed_has_open_nothing_three_seconds_later() {
+fn keys_that_somebody_who_was_removed_has_open_nothing_six_seconds_later() {
     let (mut world, room) = three();
     for at in [ADA, BEN, CEM] {
         enter(&mut world, at, room);
     }
-    pass(&mut world, 4);
+    pass(&mut world, 7);
     let account = world.people[CEM].account();
 
     world.tell(ADA, Command::RemoveFromCall { account });
     world.run_without_time();
     assert_eq!(epochs(&world, BEN).len(), 2, "for what is on its way");
     world.people[BEN].notices.clear();
-    pass(&mut world, 4);
+    pass(&mut world, 7);
 
     for at in [ADA, BEN] {
         let epoch = world.people[at].core.room().unwrap().epoch;

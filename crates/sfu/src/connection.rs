@@ -61,8 +61,8 @@ pub struct Connection {
     rtc: Library<Rtc>,
     /// That it ever named or sent with: the library forgets none.
     ssrcs: BTreeSet<u32>,
-    /// How many it ever was heard from: the library forgets none of these either.
-    places: usize,
+    /// That it ever was heard from: the library forgets none of these either.
+    seen_at: BTreeSet<SocketAddr>,
 }
 
 impl Connection {
@@ -107,7 +107,7 @@ impl Connection {
             time: now,
             rtc: Library::new(rtc),
             ssrcs: BTreeSet::new(),
-            places: 0,
+            seen_at: BTreeSet::new(),
         }
     }
 
@@ -140,13 +140,13 @@ impl Connection {
         fits.then_some(()).ok_or(Over)
     }
 
-    /// Notes that it is somewhere it was not.
+    /// Notes where it is, once it is there anew.
     ///
     /// # Errors
     /// If it was in more places than any device is.
-    pub fn moves(&mut self) -> Result<(), Over> {
-        self.places = self.places.saturating_add(1);
-        let fits = self.places <= PLACES_PER_CONNECTION;
+    pub fn moves(&mut self, to: SocketAddr) -> Result<(), Over> {
+        self.seen_at.insert(to);
+        let fits = self.seen_at.len() <= PLACES_PER_CONNECTION;
         fits.then_some(()).ok_or(Over)
     }
 

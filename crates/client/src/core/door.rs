@@ -9,12 +9,12 @@ use crate::notice::Notice;
 use crate::port::Moment;
 use crate::room::knock::Stranger;
 use roost_wire::{AccountId, DisplayName, GroupId, InviteId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Guests that are shown, of all conversations; and for so long after each knock.
 const WAITING_MAX: usize = 25;
 const WAITING_MS: u64 = 16_000;
-/// Guests that are not shown any more; the oldest of them have no account any more.
+/// Guests that are not shown any more; the first of them have no account any more.
 const UNWANTED_MAX: usize = 256;
 
 /// Nothing of it is stored: who still waits knocks again.
@@ -22,7 +22,7 @@ const UNWANTED_MAX: usize = 256;
 pub(super) struct Door {
     waiting: BTreeMap<(GroupId, AccountId), Waiting>,
     /// Whom the person here has turned away or removed.
-    unwanted: BTreeSet<AccountId>,
+    unwanted: VecDeque<AccountId>,
 }
 
 struct Waiting {
@@ -94,14 +94,15 @@ impl Door {
     }
 
     pub(super) fn turn_away(&mut self, account: AccountId) {
-        self.unwanted.insert(account);
+        self.welcome(&account);
+        self.unwanted.push_back(account);
         if self.unwanted.len() > UNWANTED_MAX {
-            self.unwanted.pop_first();
+            self.unwanted.pop_front();
         }
     }
 
     pub(super) fn welcome(&mut self, account: &AccountId) {
-        self.unwanted.remove(account);
+        self.unwanted.retain(|unwanted| unwanted != account);
     }
 
     pub(super) fn names(&self, conversation: &GroupId) -> Vec<DisplayName> {

@@ -17,6 +17,9 @@ use roost_wire::api::{AskRelayPass, RelayPass};
 /// with so much left.
 const LEFT_SECONDS: u64 = 600;
 
+/// Between two renewals at least.
+const RENEWAL_SECONDS: u32 = 60;
+
 /// What is known of the server's relay.
 #[derive(Debug, Default)]
 pub(super) enum Relays {
@@ -65,6 +68,12 @@ impl Core {
     }
 
     pub(super) fn on_relay_pass(&mut self, pass: RelayPass, turn: &mut Turn<'_>) {
+        if self.is_ending(&pass, turn) {
+            // By one of the two clocks, which somebody set: the next one will look no better.
+            let jitter_ms = turn.below(5_000);
+            let wait = Some(RENEWAL_SECONDS);
+            self.net.cool(Call::RelayPass, turn.now, wait, jitter_ms);
+        }
         self.relays = Relays::Pass(pass);
         turn.notify(Notice::CallChanged);
     }

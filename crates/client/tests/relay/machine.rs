@@ -74,6 +74,9 @@ pub struct Relay {
     pub calls: BTreeMap<GroupId, GroupId>,
     /// It relays calls as well; else it forwards messages only.
     pub relays_calls: bool,
+    /// How long passes hold, and how many were given out.
+    pub pass_seconds: u64,
+    pub passes: usize,
     /// Commits of these devices are not taken for now.
     pub holds_back: BTreeSet<DeviceId>,
     /// What the relay says of people; change it to lie.
@@ -135,6 +138,8 @@ impl Relay {
             withholds: BTreeMap::new(),
             calls: BTreeMap::new(),
             relays_calls: false,
+            pass_seconds: limit::RELAY_PASS_SECONDS,
+            passes: 0,
             holds_back: BTreeSet::new(),
             people: BTreeMap::new(),
             rotations: BTreeMap::new(),
@@ -267,12 +272,15 @@ impl Relay {
                     tree: Blob::new(tree.ok_or_else(not_found)?.clone()).unwrap(),
                 })
             }
-            ("POST", ["relay-passes"]) if self.relays_calls => ok(&RelayPass {
-                urls: List::capped(vec!["turn:relay.test".to_owned()]),
-                username: format!("{}:somebody", self.now.get() + limit::RELAY_PASS_SECONDS),
-                password: "secret".into(),
-                expires: self.now.plus(limit::RELAY_PASS_SECONDS),
-            }),
+            ("POST", ["relay-passes"]) if self.relays_calls => {
+                self.passes += 1;
+                ok(&RelayPass {
+                    urls: List::capped(vec!["turn:relay.test".to_owned()]),
+                    username: format!("{}:somebody", self.now.get() + self.pass_seconds),
+                    password: "secret".into(),
+                    expires: self.now.plus(self.pass_seconds),
+                })
+            }
             ("POST", ["relay-passes"]) => Err(not_found()),
             ("POST", ["groups", _, "verdicts"]) => self.verdict(account, take(&call.body)),
             other => panic!("no such endpoint: {other:?}"),

@@ -48,7 +48,7 @@ impl Sfu {
         if !connection.proves(local, bytes, now) {
             return None;
         }
-        if self.places.prove(from, id, now)? == Proved::Anew && connection.moves().is_err() {
+        if self.places.prove(from, id, now)? == Proved::Anew && connection.moves(from).is_err() {
             self.end(id);
             return None;
         }

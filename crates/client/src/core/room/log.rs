@@ -21,7 +21,7 @@ use roost_wire::{EntryHash, GroupId, Seq};
 
 /// A joiner may know of an epoch of the conversation that has not come here yet: so long it is
 /// waited for.
-const PATIENCE_MS: u64 = 5_000;
+pub(super) const PATIENCE_MS: u64 = 5_000;
 const PARKED_MAX: usize = 64;
 /// The server is asked this often what is to become of a refused commit.
 const VERDICT_ASKS_MAX: u32 = 6;

@@ -33,9 +33,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Epochs whose keys are kept: the current one and, for a while, the one before.
 const EPOCHS_KEPT: usize = 2;
 /// So long the keys of an epoch that is over are kept: for what is on its way, and for who learns of
-/// the new one later. No longer, since who was removed has everybody's keys of it, and could seal
+/// the new one later, after waiting for its conversation at most. No longer, since who was removed has everybody's keys of it, and could seal
 /// frames in anybody's name if the server passed them on.
-const EPOCH_OVER_MS: u64 = 3_000;
+const EPOCH_OVER_MS: u64 = log::PATIENCE_MS + 1_000;
 
 /// What a request of the room is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl Core {
         })
     }
 
-    /// The frame keys of the call: of the current epoch, and of the one before for three seconds; none
+    /// The frame keys of the call: of the current epoch, and of the one before for six seconds; none
     /// outside a call.
     #[must_use]
     pub fn room_keys(&self) -> Option<RoomKeys> {
