@@ -100,6 +100,12 @@ fn whoever_is_removed_from_the_call_is_out_within_a_second_and_may_come_back() {
     assert!(cem.core().room().is_none());
     assert_opens_nothing(&before, &ada.keys());
     assert_eq!(cem.members(&room), ["ada", "ben", "cem"]);
+
+    cem.enters(&room);
+    world.pass(10_000);
+    for person in [&ada, &ben, &cem] {
+        assert_eq!(person.roster(), ["ada", "ben", "cem"], "{}", person.name());
+    }
 }
 
 #[test]

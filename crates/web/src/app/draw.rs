@@ -220,7 +220,12 @@ impl App {
             }
             PanelName::Rename => html(&present::rename(open?)),
             PanelName::ConfirmRemove(account) => html(&present::confirm_remove(&account, names)),
-            PanelName::ConfirmHush(account) => html(&present::confirm_hush(&account, names)),
+            PanelName::ConfirmHush(account) => {
+                let members = self.core.room().map(|room| room.members);
+                let mut members = members.iter().flatten();
+                let is_guest = members.any(|it| it.account == account && it.is_guest);
+                html(&present::confirm_hush(&account, names, is_guest))
+            }
             PanelName::ConfirmLeave => html(&present::confirm_leave()),
             PanelName::Devices => html(&present::devices(&tab.devices)),
             PanelName::Doctor => {

@@ -225,11 +225,16 @@ pub fn confirm_remove(account: &AccountId, names: &Names) -> ConfirmPanel {
 }
 
 #[must_use]
-pub fn confirm_hush(account: &AccountId, names: &Names) -> ConfirmPanel {
+pub fn confirm_hush(account: &AccountId, names: &Names, is_guest: bool) -> ConfirmPanel {
+    let then = if is_guest {
+        "They can ask to be let in again; the others in the call are asked, and you are not."
+    } else {
+        "In the conversation they stay, and may come back into the call."
+    };
     ConfirmPanel {
         title: "Remove from the call?",
         text: format!(
-            "{} will hear and see nothing more of this call. In the conversation they stay, and may come back into the call.",
+            "{} will hear and see nothing more of this call. {then}",
             names.of(account)
         ),
         action: "room-remove",

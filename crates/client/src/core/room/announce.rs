@@ -220,9 +220,18 @@ impl Room {
         let over = self.secrets.len().saturating_sub(EPOCHS_KEPT);
         self.secrets.drain(..over);
         self.forget_admitted();
+        self.forgive();
         self.beat_at = Moment::default();
         self.beat_twice = true;
         true
+    }
+
+    /// Whoever of the conversation is out of the call may come back; a guest has to be let in again.
+    fn forgive(&mut self) {
+        let mut banished = std::mem::take(&mut self.banished);
+        let is_member = |account: &_| self.people.values().any(|person| person == account);
+        banished.retain(|account| self.has_account(account) || !is_member(account));
+        self.banished = banished;
     }
 
     fn own_leaf(&mut self) -> Result<u32, crate::group::GroupError> {
