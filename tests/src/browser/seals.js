@@ -24,7 +24,8 @@ const begin = async (keys) => {
 
 const sound = (bytes) => ({ data: bytes.buffer });
 /** As browsers hand over pictures, which have a mark before what is sealed. */
-const picture = (bytes) => Object.create(RTCEncodedVideoFrame.prototype, { data: { value: bytes.buffer, writable: true } });
+const picture = (bytes) =>
+  Object.create(RTCEncodedVideoFrame.prototype, { data: { value: bytes.buffer, writable: true }, getMetadata: { value: () => ({ rtpTimestamp: 0 }) } });
 
 /** Frames that came out of a transformer. */
 const through = async (transform, options, frames) => {
