@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What this machine needs to build (`build`) or also to test (`test`) Roost. Installs what is missing
+# What this machine needs to build (`build`) or also to test (`test`) or to measure (`bench`) Roost. Installs what is missing
 # when it may (root, or sudo without a password), otherwise prints the one line to run. Installs
 # nothing when all is there.
 set -euo pipefail
@@ -42,7 +42,7 @@ need cc gcc libc6-dev
 need git git
 need_rust
 need_wasm
-if [ "$purpose" = test ]; then
+if [ "$purpose" = test ] || [ "$purpose" = bench ]; then
     need chromium chromium
     need chromedriver chromium-driver
     need firefox-esr firefox-esr
@@ -52,6 +52,9 @@ if [ "$purpose" = test ]; then
     need ip iproute2
     need nft nftables
     compgen -G "/usr/share/fonts/*/*/NotoColorEmoji*" >/dev/null || missing+=(fonts-noto-color-emoji)
+fi
+if [ "$purpose" = bench ]; then
+    need janus janus
 fi
 
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi

@@ -146,6 +146,13 @@ impl Inbox {
         }
     }
 
+    /// Whether there may be more than what filled so many buffers. Linux fills all that it can, and the
+    /// poll tells of what comes later.
+    #[must_use]
+    pub const fn is_full(buffers: usize) -> bool {
+        buffers >= BATCH_SIZE || !cfg!(target_os = "linux")
+    }
+
     /// Each datagram of the first buffers, with its sender. Nobody can answer port 0, and the kernel's
     /// refusal to would be taken for one to send many at once.
     pub fn datagrams(&self, buffers: usize) -> impl Iterator<Item = (SocketAddr, &[u8])> {

@@ -220,7 +220,7 @@ impl Worker {
                 FromClient::Nothing => {}
             }
         }
-        true
+        Inbox::is_full(filled)
     }
 
     fn hear_peers(&mut self, relay: SocketAddr, now: Moment) -> bool {
@@ -249,7 +249,7 @@ impl Worker {
                 }
             }
         }
-        true
+        Inbox::is_full(filled)
     }
 
     /// Whether there may be more to accept.

@@ -5,12 +5,13 @@
 
 mod browser;
 mod call_setup;
-mod calls;
 mod client;
 mod connections;
 mod delivery;
 mod fan_out;
+mod forwarding;
 mod process;
+mod relaying;
 mod start;
 
 use crate::lean::{Member, Way};
@@ -22,7 +23,7 @@ use std::path::Path;
 
 type Part = (&'static str, fn() -> Result<()>);
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     ("size", start::sizes),
     ("start", start::start),
     ("messages", delivery::messages),
@@ -32,7 +33,8 @@ const PARTS: [Part; 11] = [
     ("connections", connections::idle),
     ("client", client::operations),
     ("browser", browser::operations),
-    ("calls", calls::calls),
+    ("calls/relayed", relaying::table),
+    ("calls/forwarded", forwarding::table),
     ("call-setup", call_setup::setup),
 ];
 
@@ -43,17 +45,22 @@ const PARTS: [Part; 11] = [
 pub fn run(names: &[String]) -> Result<()> {
     if let Some(name) = names
         .iter()
-        .find(|name| PARTS.iter().all(|(part, _)| part != name))
+        .find(|name| !PARTS.iter().any(|(part, _)| is_of(part, name)))
     {
         let known = PARTS.map(|(part, _)| part).join(", ");
         bail!("there is no part {name}; there are: {known}");
     }
     for (name, part) in PARTS {
-        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+        if names.is_empty() || names.iter().any(|wanted| is_of(name, wanted)) {
             part()?;
         }
     }
     Ok(())
+}
+
+/// Whether a part has this name, or the name of what it is a part of.
+fn is_of(part: &str, wanted: &str) -> bool {
+    part == wanted || part.split('/').next() == Some(wanted)
 }
 
 /// One figure.

@@ -1,7 +1,8 @@
 //! Relaying calls, ours and coturn's side by side: CPU per packet, memory per allocation.
 //!
 //! Every packet is sent by itself, as browsers do; what a server gains by taking several at once
-//! comes from their being there at once. Half of them go to the peers, half come from them.
+//! comes from their being there at once. Half of them go to the peers, half come from them. Each run has
+//! fresh servers.
 
 use super::process;
 use crate::lean::{Member, Way};
@@ -21,9 +22,11 @@ use std::time::{Duration, Instant};
 /// Neither the servers' address nor one they refuse to relay to.
 const PEERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const ALLOCATIONS: [usize; 3] = [1, 50, 200];
-/// Of one device, so that no limit is met.
-const ALLOCATIONS_PER_PASS: usize = 8;
+/// Of one account, so that no limit is met, should all of them come to the same worker.
+const ALLOCATIONS_PER_PASS: usize = 4;
 const SECONDS: u64 = 6;
+/// Between two allocations: strangers, which all are at first, are answered 50 times a second.
+const REST: Duration = Duration::from_millis(50);
 
 /// What is sent by each allocation and to it.
 struct Load {
@@ -63,11 +66,7 @@ struct Cost {
     kb_per_allocation: f64,
 }
 
-pub fn calls() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let most = ALLOCATIONS.into_iter().max().unwrap_or_default();
-    let roost = roost(folder.path(), most.div_ceil(ALLOCATIONS_PER_PASS))?;
-    let (coturn, mut child) = coturn(folder.path())?;
+pub fn table() -> Result<()> {
     println!("CPU of the server in µs per packet delivered; lost %; memory in KB per allocation");
     println!(
         "{:<42} {:>5} {:>22} {:>22} {:>6}",
@@ -75,8 +74,7 @@ pub fn calls() -> Result<()> {
     );
     for load in &LOADS {
         for count in ALLOCATIONS {
-            let ours = measure(&roost.1, count, load)?;
-            let theirs = measure(&coturn, count, load)?;
+            let (ours, theirs) = (ours(count, load)?, theirs(count, load)?);
             let shown = |cost: &Cost| {
                 let Cost {
                     us_per_packet,
@@ -94,9 +92,22 @@ pub fn calls() -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+fn ours(count: usize, load: &Load) -> Result<Cost> {
+    let folder = tempfile::tempdir()?;
+    let (_server, turn) = roost(folder.path(), count.div_ceil(ALLOCATIONS_PER_PASS))?;
+    measure(&turn, count, load)
+}
+
+fn theirs(count: usize, load: &Load) -> Result<Cost> {
+    let folder = tempfile::tempdir()?;
+    let (turn, mut child) = coturn(folder.path())?;
+    let cost = measure(&turn, count, load);
     child.kill()?;
     child.wait()?;
-    Ok(())
+    cost
 }
 
 fn roost(folder: &Path, passes: usize) -> Result<(RealServer, Turn)> {
@@ -205,6 +216,7 @@ fn measure(turn: &Turn, count: usize, load: &Load) -> Result<Cost> {
 fn ends(turn: &Turn, number: usize, load: &Load) -> Result<Ends> {
     let which = (number / ALLOCATIONS_PER_PASS) % turn.passes.len();
     let pass = turn.passes.get(which).context("a pass")?;
+    thread::sleep(REST);
     let mut caller = Caller::allocate(Pipe::udp(turn.port)?, pass)?;
     let peer = UdpSocket::bind((PEERS, 0))?;
     caller.bind(peer.local_addr()?)?;
