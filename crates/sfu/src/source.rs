@@ -61,8 +61,8 @@ impl Source {
         }
     }
 
-    /// What somebody may get who wants so many lines, the smallest first. Nothing if the streams
-    /// stopped.
+    /// What somebody may get who wants so many lines, the smallest first. Layers that stopped are not
+    /// there; what is sent whole always is.
     pub fn layers(&self, height: u32, now: Instant) -> Vec<Layer> {
         let there = |stream: &&Stream| now.saturating_duration_since(stream.came) < STREAM_GAP;
         let layers = self.streams.iter().filter(there).map(Stream::layer);
