@@ -9,10 +9,16 @@ const RUN_BYTES_MAX: usize = 65_000;
 const RUN_SEGMENT_BYTES_MAX: usize = 1_232;
 /// The most segments that kernels take at once.
 const RUN_SEGMENTS_MAX: usize = 64;
+/// So much is sent before more is taken up.
+const FULL_BYTES: usize = 256 * 1024;
+/// Buffers that are kept for later runs.
+const SPARE_MAX: usize = 64;
 
 /// Datagrams of a batch, in runs.
 pub struct Outbox<V> {
     runs: Vec<Run<V>>,
+    /// All together.
+    bytes: usize,
     /// Of runs that were sent, to be filled again.
     spare: Vec<Vec<u8>>,
 }
@@ -31,6 +37,7 @@ impl<V> Default for Outbox<V> {
     fn default() -> Self {
         Self {
             runs: Vec::new(),
+            bytes: 0,
             spare: Vec::new(),
         }
     }
@@ -59,6 +66,12 @@ impl<V: Copy + PartialEq> Outbox<V> {
         run.bytes.extend_from_slice(header);
         run.bytes.extend_from_slice(payload);
         run.is_full = length < run.segment;
+        self.bytes = self.bytes.saturating_add(length);
+    }
+
+    /// It is time to send what is there.
+    pub const fn is_full(&self) -> bool {
+        self.bytes >= FULL_BYTES
     }
 
     /// Sends all of it: where by, where to, the datagrams, the size of each.
@@ -72,9 +85,12 @@ impl<V: Copy + PartialEq> Outbox<V> {
         } in self.runs.drain(..)
         {
             send(via, to, &bytes, segment);
-            bytes.clear();
-            self.spare.push(bytes);
+            if self.spare.len() < SPARE_MAX {
+                bytes.clear();
+                self.spare.push(bytes);
+            }
         }
+        self.bytes = 0;
     }
 }
 

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::telemetry::log;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
-use roost_sfu::{Queue, door};
+use roost_sfu::{Batch, Queue, door};
 use roost_turn::stream::{Next, next};
 use roost_turn::{Client, FromClient, FromPeer, Moment, Server, Transport};
 use std::collections::VecDeque;
@@ -56,6 +56,8 @@ pub struct Worker {
     /// What came from a stream, while it is read.
     heard: Vec<u8>,
     outbox: Outbox<Via>,
+    /// For the forwarder.
+    inward: Batch,
     ticked: Moment,
 }
 
@@ -92,6 +94,7 @@ impl Worker {
             inbox: Inbox::new(),
             heard: Vec::new(),
             outbox: Outbox::default(),
+            inward: Batch::default(),
             ticked: Moment::default(),
         })
     }
@@ -120,20 +123,29 @@ impl Worker {
                     ready.push_back(token);
                 }
             }
-            if catch_unwind(AssertUnwindSafe(|| self.tick())).is_err() {
-                log::bug("the relay dropped packets of a call");
-                self.outbox = Outbox::default();
+            if catch_unwind(AssertUnwindSafe(|| self.end_round())).is_err() {
+                self.drop_round();
             }
         }
     }
 
-    /// As [`Worker::serve`]. Should a packet make it panic, the rest of its batch is lost, and everybody
+    fn end_round(&mut self) {
+        self.flush(now());
+        self.tick();
+    }
+
+    fn drop_round(&mut self) {
+        log::bug("the relay dropped packets of a call");
+        self.outbox = Outbox::default();
+        self.inward = Batch::default();
+    }
+
+    /// As [`Worker::serve`]. Should a packet make it panic, the rest of its round is lost, and everybody
     /// else's relays go on: the kernel would give a dead worker's clients to nobody else.
     fn serve_safely(&mut self, token: Token) -> bool {
         let served = catch_unwind(AssertUnwindSafe(|| self.serve(token)));
         served.unwrap_or_else(|_| {
-            log::bug("the relay dropped packets of a call");
-            self.outbox = Outbox::default();
+            self.drop_round();
             if let Source::Stream(number) = Source::of(token)
                 && let Some(client) = self.streams.close(number)
             {
@@ -159,7 +171,9 @@ impl Worker {
                 false
             }
         };
-        self.flush(now);
+        if self.outbox.is_full() {
+            self.flush(now);
+        }
         more
     }
 
@@ -170,6 +184,8 @@ impl Worker {
             machine,
             ports,
             streams,
+            forwarder,
+            inward,
             ..
         } = self;
         outbox.flush(|via, to, bytes, segment| {
@@ -181,6 +197,9 @@ impl Worker {
                 socket.send(to, bytes, segment);
             }
         });
+        if let Some(queue) = forwarder {
+            queue.datagrams(inward);
+        }
         streams.flush(now, |client| machine.gone(client, ports));
     }
 
@@ -192,10 +211,8 @@ impl Worker {
             return false;
         };
         for (address, packet) in self.inbox.datagrams(filled) {
-            if let Some(queue) = &self.forwarder
-                && door::is_ours(packet)
-            {
-                queue.datagram(address, packet);
+            if self.forwarder.is_some() && door::is_ours(packet) {
+                self.inward.put(address, packet);
                 continue;
             }
             let client = Client {
@@ -214,8 +231,8 @@ impl Worker {
                     peer,
                     payload,
                 } => {
-                    let way = (&self.ports, self.forwarder.as_ref());
-                    send(way, &mut self.outbox, (relay, peer), payload);
+                    let out = (&mut self.outbox, &mut self.inward);
+                    send(&self.ports, out, (relay, peer), payload);
                 }
                 FromClient::Nothing => {}
             }
@@ -350,8 +367,8 @@ impl Worker {
                 peer,
                 payload,
             } => {
-                let way = (&self.ports, self.forwarder.as_ref());
-                send(way, &mut self.outbox, (relay, peer), payload);
+                let out = (&mut self.outbox, &mut self.inward);
+                send(&self.ports, out, (relay, peer), payload);
                 Ok(())
             }
             FromClient::Nothing => Ok(()),
@@ -386,17 +403,15 @@ impl Worker {
 /// What a client sends by its relay. What forwards group calls is met inside: nothing is sent to its
 /// port, where this relay listens as well, so that nobody reaches the relay through itself.
 fn send(
-    (ports, forwarder): (&Ports, Option<&Queue>),
-    outbox: &mut Outbox<Via>,
+    ports: &Ports,
+    (outbox, inward): (&mut Outbox<Via>, &mut Batch),
     (relay, peer): (SocketAddr, SocketAddr),
     payload: &[u8],
 ) {
     if !ports.names.forwarder().contains(&peer) {
         outbox.put(Via::Relay(relay), ports.names.inward(peer), &[], payload);
-    } else if let Some(queue) = forwarder
-        && door::is_ours(payload)
-    {
-        queue.datagram(relay, payload);
+    } else if door::is_ours(payload) {
+        inward.put(relay, payload);
     }
 }
 

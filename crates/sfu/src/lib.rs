@@ -28,5 +28,5 @@ mod vp8;
 pub use ask::{Asked, ConnectError, Told};
 pub use connection::Datagram;
 pub use crypto::{Certificate, CertificateError, provider as crypto_provider};
-pub use queue::{Ask, Queue, Reply, Waiting};
+pub use queue::{Ask, Batch, Queue, Reply, Waiting};
 pub use sfu::Sfu;

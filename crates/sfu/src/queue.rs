@@ -32,6 +32,20 @@ pub enum Ask {
     },
 }
 
+/// Datagrams that came together.
+#[derive(Default)]
+pub struct Batch(Vec<(SocketAddr, Vec<u8>)>);
+
+impl Batch {
+    /// Takes a datagram that [`crate::door::is_ours`]; dropped if it is larger than any that is, or beyond
+    /// what ever waits.
+    pub fn put(&mut self, from: SocketAddr, bytes: &[u8]) {
+        if bytes.len() <= DATAGRAM_BYTES && self.0.len() < DATAGRAMS_MAX {
+            self.0.push((from, bytes.to_vec()));
+        }
+    }
+}
+
 /// All that waited.
 #[derive(Default)]
 pub struct Waiting {
@@ -51,16 +65,18 @@ pub struct Waiting {
 pub struct Queue(Arc<(Mutex<Waiting>, Condvar)>);
 
 impl Queue {
-    /// A datagram that [`crate::door::is_ours`]; dropped if it is larger than any that is.
-    pub fn datagram(&self, from: SocketAddr, bytes: &[u8]) {
-        if bytes.len() > DATAGRAM_BYTES {
+    /// Datagrams that are for the machine; `batch` is empty then. What does not fit is dropped.
+    pub fn datagrams(&self, batch: &mut Batch) {
+        if batch.0.is_empty() {
             return;
         }
         let mut waiting = self.waiting();
-        if waiting.datagrams.len() < DATAGRAMS_MAX && !waiting.is_over {
-            waiting.datagrams.push((from, bytes.to_vec()));
+        if !waiting.is_over {
+            let room = DATAGRAMS_MAX.saturating_sub(waiting.datagrams.len());
+            waiting.datagrams.extend(batch.0.drain(..).take(room));
             self.0.1.notify_one();
         }
+        batch.0.clear();
     }
 
     /// Whether there was room for it.
@@ -146,17 +162,21 @@ mod tests {
     fn beyond_its_bound_datagrams_are_dropped_and_who_has_to_go_is_not() {
         let queue = Queue::default();
         let from = SocketAddr::from(([127, 0, 0, 1], 9));
-        for _ in 0..=DATAGRAMS_MAX {
-            queue.datagram(from, b"a");
+        for _ in 0..=DATAGRAMS_MAX / 2 {
+            let mut two = Batch::default();
+            two.put(from, b"a");
+            two.put(from, &[128; DATAGRAM_BYTES + 1]);
+            two.put(from, b"b");
+            queue.datagrams(&mut two);
+            assert!(two.0.is_empty());
         }
-        let large = Queue::default();
-        large.datagram(from, &[128; DATAGRAM_BYTES + 1]);
-        assert!(large.take(Duration::ZERO).is_empty(), "none is so large");
         queue.cut(GroupId::new([1; 16]), DeviceId::new([2; 16]));
 
         let taken = queue.take(Duration::ZERO);
 
         assert_eq!(taken.datagrams.len(), DATAGRAMS_MAX);
+        let is_small = |(_, bytes): &(_, Vec<u8>)| bytes.len() == 1;
+        assert!(taken.datagrams.iter().all(is_small), "none is so large");
         assert_eq!(taken.cuts.len(), 1);
         assert!(queue.take(Duration::ZERO).is_empty());
     }
