@@ -182,9 +182,11 @@ impl ServeArgs {
             self.tls_key.or(tls.key),
             tls.allow_1_2.unwrap_or(false),
         )?;
+        let chosen = self.listen.or(file.listen);
+        let hidden = http && chosen.is_none();
         let config = Config {
             data: folder(self.place.data, file.data),
-            listen: listen(self.listen.or(file.listen), http),
+            listen: listen(chosen, http),
             host: self.host.or(file.host),
             transport,
             retention_days: self.retention_days.or(file.retention_days).unwrap_or(30),
@@ -200,7 +202,7 @@ impl ServeArgs {
                 .or(limits.requests_per_second)
                 .unwrap_or(50),
             strangers_per_second: limits.strangers_per_second.unwrap_or(20),
-            calls: Calls::load(self.calls_udp, file.calls.unwrap_or_default())?,
+            calls: Calls::load(self.calls_udp, file.calls.unwrap_or_default(), hidden)?,
         };
         config.check()
     }

@@ -19,12 +19,12 @@ pub enum CallsError {
     )]
     Relay(#[from] RelayError),
     #[error(
-        "calls.external is {external}, but the server listens to no address of that kind \
-         ({listen}): name an {kind} address, or listen to both with --listen [::]:PORT"
+        "calls.external is {external}, but calls are listened for at no address of that kind \
+         ({listen}): name an {kind} address, or write listen = \"::\" into [calls] for both"
     )]
     Family {
         external: IpAddr,
-        listen: SocketAddr,
+        listen: IpAddr,
         kind: &'static str,
     },
 }
@@ -35,7 +35,7 @@ impl LogSafe for RelayError {}
 /// How the server is reached, for addresses of the relay.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// What is listened to.
+    /// Where the app is served.
     pub listen: SocketAddr,
     /// The name, or the address in the form of a URL.
     pub host: &'a str,
@@ -56,12 +56,13 @@ pub struct Relaying {
 /// # Errors
 /// Settings that fit nothing here; a port that was asked for and is taken.
 pub fn bind(calls: &Calls, place: Place<'_>) -> Result<Relaying, CallsError> {
-    let mut settings = settings(calls, place.listen)?;
+    let listen = calls.listen.unwrap_or(place.listen.ip());
+    let mut settings = settings(calls, listen.to_canonical())?;
     let bound = match Bound::bind(settings.clone()) {
         Err(error @ RelayError::Listen { .. }) if !calls.is_chosen => {
             log::note(
-                "calls go by TURN over TLS at most, which is slower; to have UDP too, stop what \
-                 uses the port or choose another one with calls.udp in roost.toml",
+                "calls between two go by TURN over TLS at most, which is slower, and groups have no \
+                 calls; stop what uses the port, or choose another one with calls.udp in roost.toml",
                 &error,
             );
             settings.listen.clear();
@@ -110,10 +111,10 @@ fn urls(calls: &Calls, place: Place<'_>, has_port: bool) -> Vec<String> {
     by_port.chain(by_https).collect()
 }
 
-/// How to run the relay of a server that listens here.
-fn settings(calls: &Calls, listen: SocketAddr) -> Result<Settings, CallsError> {
+/// How to run a relay that listens here.
+fn settings(calls: &Calls, listen: IpAddr) -> Result<Settings, CallsError> {
     let own = names::addresses();
-    let bound = bound(listen.ip().to_canonical(), &own);
+    let bound = bound(listen, &own);
     let of_family = |external: &IpAddr| bound.iter().any(|ip| ip.is_ipv6() == external.is_ipv6());
     if let Some(external) = calls.external.filter(|external| !of_family(external)) {
         return Err(CallsError::Family {
@@ -130,7 +131,7 @@ fn settings(calls: &Calls, listen: SocketAddr) -> Result<Settings, CallsError> {
             .unwrap_or(*bound),
     });
     Ok(Settings {
-        listen: listeners(listen.ip().to_canonical())
+        listen: listeners(listen, &own)
             .into_iter()
             .map(|ip| SocketAddr::new(ip, calls.udp))
             .collect(),
@@ -145,19 +146,15 @@ fn settings(calls: &Calls, listen: SocketAddr) -> Result<Settings, CallsError> {
     })
 }
 
-/// Each family has a socket of its own.
-fn listeners(ip: IpAddr) -> Vec<IpAddr> {
-    if ip.is_unspecified() {
-        let four = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let six = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-        if ip.is_ipv6() {
-            vec![four, six]
-        } else {
-            vec![four]
-        }
-    } else {
-        vec![ip]
+/// Each family that the machine has gets a socket of its own.
+fn listeners(ip: IpAddr, own: &[IpAddr]) -> Vec<IpAddr> {
+    if !ip.is_unspecified() {
+        return vec![ip];
     }
+    let four = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let six = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let has_six = ip.is_ipv6() && own.iter().any(IpAddr::is_ipv6);
+    [four].into_iter().chain(has_six.then_some(six)).collect()
 }
 
 /// Where relays are opened: at the address that is listened to, else at one of each family, rather
@@ -195,6 +192,7 @@ mod tests {
         Calls {
             udp: 3_478,
             is_chosen: false,
+            listen: None,
             ports: 50_000..=50_009,
             external: external.parse().ok(),
             allowed: Vec::new(),
@@ -220,10 +218,20 @@ mod tests {
     }
 
     #[test]
+    fn a_family_that_the_machine_does_not_have_is_not_listened_for() {
+        let any = |own: &[&str]| listeners("::".parse().unwrap(), &ips(own));
+
+        assert_eq!(any(&["127.0.0.1", "::1"]), ips(&["0.0.0.0", "::"]));
+        assert_eq!(any(&["127.0.0.1", "192.168.1.7"]), ips(&["0.0.0.0"]));
+        let one = "fd00::7".parse().unwrap();
+        assert_eq!(listeners(one, &ips(&["127.0.0.1"])), [one]);
+    }
+
+    #[test]
     fn behind_a_router_relays_are_named_by_its_address() {
         let calls = calls("203.0.113.9");
 
-        let settings = settings(&calls, "192.168.1.7:8443".parse().unwrap()).unwrap();
+        let settings = settings(&calls, "192.168.1.7".parse().unwrap()).unwrap();
 
         assert_eq!(settings.listen, ["192.168.1.7:3478".parse().unwrap()]);
         assert_eq!(
@@ -241,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_the_interfaces_reach_is_known_to_the_relay() {
-        let settings = settings(&calls(""), PLACE.listen).unwrap();
+        let settings = settings(&calls(""), PLACE.listen.ip()).unwrap();
 
         let has = |text: &str| {
             let ip = text.parse().unwrap();

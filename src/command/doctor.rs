@@ -67,21 +67,23 @@ fn examine(config: &Config) -> Vec<Finding> {
             "calls are switched off: calls.udp is 0 in roost.toml, or --calls-udp 0 was given",
         )];
     };
-    let Some(https) = config.listen.first().map(|listen| reachable(*listen)) else {
-        return vec![bad("the server listens nowhere")];
-    };
-    if TcpStream::connect_timeout(&https, PATIENCE).is_err() {
+    let answers =
+        |listen: &&SocketAddr| TcpStream::connect_timeout(&reachable(**listen), PATIENCE).is_ok();
+    let Some(listen) = config.listen.iter().find(answers) else {
+        let places: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
         return vec![bad(&format!(
-            "nothing answers at {https}: start the server (roost serve), or give roost doctor the \
-             same --listen and --config"
+            "nothing answers at {}: start the server (roost serve), or give roost doctor the \
+             same --listen and --config",
+            places.join(" or ")
         ))];
-    }
-    let port = SocketAddr::new(https.ip(), calls.udp);
+    };
+    let place = calls.listen.unwrap_or(listen.ip());
+    let port = called(place, calls.udp);
     vec![
         by_udp(port, calls),
         by_tcp(port),
-        by_tls(https, config),
-        address(calls, &names::addresses()),
+        by_tls(reachable(*listen), config),
+        address(calls, place, &names::addresses()),
     ]
 }
 
@@ -141,7 +143,13 @@ fn by_tls(https: SocketAddr, config: &Config) -> Finding {
 }
 
 /// Where others reach this machine.
-fn address(calls: &Calls, own: &[IpAddr]) -> Finding {
+fn address(calls: &Calls, listen: IpAddr, own: &[IpAddr]) -> Finding {
+    if listen.is_loopback() {
+        return unsure(&format!(
+            "calls are listened for at {listen}, which only this machine reaches. For others, start \
+             the server with --listen '[::]:8443', or set calls.listen where a proxy is before it"
+        ));
+    }
     let ports = format!(
         "UDP and TCP {}, and UDP {}-{}",
         calls.udp,
@@ -188,7 +196,7 @@ fn is_public(ip: IpAddr) -> bool {
     PeerPolicy::new(Vec::new(), 0..=0, Vec::new()).permits(ip)
 }
 
-/// Where this machine reaches what listens here.
+/// Where this machine reaches the app that is served here.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -196,6 +204,18 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, listen.port())
+}
+
+/// Where this machine calls. What is listened for everywhere has a socket of IPv4, which every machine
+/// has.
+fn called(listen: IpAddr, port: u16) -> SocketAddr {
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let ip = if listen.is_unspecified() {
+        here
+    } else {
+        listen
+    };
+    SocketAddr::new(ip, port)
 }
 
 /// A Binding request (RFC 8489, section 5), and whose answer is waited for.
@@ -297,16 +317,32 @@ mod tests {
         Calls {
             udp: 3_478,
             is_chosen: false,
+            listen: None,
             ports: 49_160..=49_259,
             external: external.map(|ip| ip.parse().unwrap()),
             allowed: Vec::new(),
         }
     }
 
+    const EVERYWHERE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+    #[test]
+    fn who_listens_for_calls_on_loopback_reads_that_nobody_else_calls() {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let public = "203.0.113.9".parse().unwrap();
+
+        let found = address(&calls(None), here, &[here, public]);
+
+        assert_eq!(found.health, Health::Unsure);
+        assert!(found.text.contains("which only this machine reaches"));
+        assert_eq!(called(EVERYWHERE, 7), SocketAddr::new(here, 7));
+        assert_eq!(called(public, 7), SocketAddr::new(public, 7));
+    }
+
     #[test]
     fn an_address_that_the_internet_does_not_know_is_named() {
         for shared in ["100.64.7.7", "192.168.1.1", "fd00::1"] {
-            let found = address(&calls(Some(shared)), &[]);
+            let found = address(&calls(Some(shared)), EVERYWHERE, &[]);
             assert_eq!(found.health, Health::Bad, "{shared}");
             assert!(found.text.contains("ask for an address of your own"));
         }
@@ -316,7 +352,7 @@ mod tests {
     fn who_has_no_public_address_reads_what_to_forward() {
         let inside: IpAddr = "192.168.1.7".parse().unwrap();
 
-        let found = address(&calls(None), &[inside]);
+        let found = address(&calls(None), EVERYWHERE, &[inside]);
 
         assert_eq!(found.health, Health::Unsure);
         assert!(found.text.contains("UDP and TCP 3478, and UDP 49160-49259"));

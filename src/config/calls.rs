@@ -3,7 +3,7 @@
 use super::ConfigError;
 use roost_turn::Network;
 use serde::Deserialize;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 /// IANA's for STUN and TURN.
@@ -19,6 +19,7 @@ const RELAY_PORT_FIRST: u16 = 1_024;
 #[serde(deny_unknown_fields)]
 pub struct CallsFile {
     udp: Option<u16>,
+    listen: Option<String>,
     /// `FIRST-LAST`.
     relay: Option<String>,
     external: Option<String>,
@@ -33,6 +34,8 @@ pub struct Calls {
     pub udp: u16,
     /// Whether somebody asked for that port: then it must be had.
     pub is_chosen: bool,
+    /// What the relay listens to, if not to what the app does.
+    pub listen: Option<IpAddr>,
     /// UDP ports of the relays.
     pub ports: RangeInclusive<u16>,
     /// Where the world reaches this machine, if that is not an address of its own.
@@ -42,12 +45,20 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// None for port 0.
-    pub(super) fn load(flag: Option<u16>, file: CallsFile) -> Result<Option<Self>, ConfigError> {
+    /// None for port 0. Who is `hidden` behind a proxy serves the app to nobody else; calls do not come
+    /// through a proxy, and are listened for everywhere.
+    pub(super) fn load(
+        flag: Option<u16>,
+        file: CallsFile,
+        hidden: bool,
+    ) -> Result<Option<Self>, ConfigError> {
         let chosen = flag.or(file.udp);
+        let listen = file.listen.as_deref().map(listen).transpose()?;
+        let everywhere = hidden.then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         let calls = Self {
             udp: chosen.unwrap_or(UDP_PORT),
             is_chosen: chosen.is_some(),
+            listen: listen.or(everywhere),
             ports: file.relay.as_deref().map_or(Ok(RELAY_PORTS), range)?,
             external: file.external.as_deref().map(external).transpose()?,
             allowed: networks(&file.allow.unwrap_or_default())?,
@@ -71,6 +82,14 @@ fn range(text: &str) -> Result<RangeInclusive<u16>, ConfigError> {
             "calls.relay is a range of UDP ports from 1024 on, as in 49160-49259, and has at least \
              8: one call may take 6 of them",
         ))
+}
+
+fn listen(text: &str) -> Result<IpAddr, ConfigError> {
+    text.trim().parse().map_err(|_| {
+        ConfigError::Value(
+            "calls.listen is an address of this machine, or :: for all of them, without a port",
+        )
+    })
 }
 
 /// Only what cannot be right for anybody; whether it is right for this network, "Check calls" in the
@@ -99,7 +118,24 @@ mod tests {
 
     fn load(flag: Option<u16>, text: &str) -> Result<Option<Calls>, String> {
         let file = toml::from_str(text).map_err(|error| error.to_string())?;
-        Calls::load(flag, file).map_err(|error| error.to_string())
+        Calls::load(flag, file, false).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn behind_a_proxy_calls_are_listened_for_everywhere_unless_somebody_says_where() {
+        let listen = |text: &str, hidden| {
+            let file = toml::from_str(text).unwrap();
+            let calls = Calls::load(None, file, hidden).unwrap().unwrap();
+            calls.listen.map(|ip| ip.to_string())
+        };
+
+        assert_eq!(listen("", false), None, "where the app is served");
+        assert_eq!(listen("", true).as_deref(), Some("::"));
+        let named = "listen = '192.168.1.7'";
+        assert_eq!(listen(named, true).as_deref(), Some("192.168.1.7"));
+        assert_eq!(listen(named, false).as_deref(), Some("192.168.1.7"));
+        let refused = load(None, "listen = '[::]:3478'").unwrap_err();
+        assert!(refused.contains("without a port"), "{refused}");
     }
 
     #[test]
