@@ -261,6 +261,23 @@ async fn who_may_not_use_the_microphone_is_told_and_the_call_goes_on() -> Result
 }
 
 #[tokio::test]
+async fn while_the_browser_asks_for_devices_the_call_says_what_to_allow() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let Pair { ada, ben, .. } = &pair;
+
+    ben.is_asked_for_devices().await?;
+    ada.calls(true).await?;
+    ben.answers(true).await?;
+    ben.sees_words("The browser asks for the microphone and the camera: allow both.")
+        .await?;
+
+    ben.is_pictured("call-asking").await?;
+    ada.hangs_up().await?;
+    ben.is_in_no_call().await?;
+    pair.part().await
+}
+
+#[tokio::test]
 async fn the_doctor_names_what_keeps_calls_from_working() -> Result<()> {
     let pair = Pair::meet().await?;
     let Pair { ada, ben, .. } = &pair;

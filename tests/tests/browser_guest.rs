@@ -101,6 +101,33 @@ async fn a_link_that_was_withdrawn_says_so_to_who_waits_and_to_who_opens_it() ->
 }
 
 #[tokio::test]
+async fn who_was_turned_away_by_mistake_is_let_in_from_the_dialog_and_who_leaves_is_told_so()
+-> Result<()> {
+    let house = House::of(2).await?;
+    let [ada, _] = house.people()?;
+    ada.begins_room(false).await?;
+    let link = ada.invites_guests().await?;
+    let mia = guest(&house).await?;
+    mia.visits(&link).await?;
+    ada.presses("[data-action='room-turn-away'][aria-label='Turn away Mia']")
+        .await?;
+    ada.finds_no("[data-action='room-admit']").await?;
+
+    ada.presses("[data-panel='call-link']").await?;
+    ada.sees_words("Turned away, and asking still").await?;
+    ada.is_pictured("guest-turned-away").await?;
+    ada.lets_in("Mia").await?;
+    ada.closes_dialog().await?;
+    mia.is_in_room_with(&["You", "Ada"]).await?;
+
+    mia.leaves_room().await?;
+    mia.sees_words("You have left the call").await?;
+    mia.is_pictured("guest-left").await?;
+    mia.leaves().await?;
+    house.part().await
+}
+
+#[tokio::test]
 async fn a_link_of_a_call_that_is_none_says_so() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = RealServer::start(&folder.path().join("data"), &[])?;

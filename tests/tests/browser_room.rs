@@ -28,6 +28,9 @@ async fn four_people_hear_and_see_each_other_and_who_is_removed_does_not() -> Re
     ada.is_in_room_with(&["You", "Ben", "Cleo"]).await?;
     ben.hears_of("Ada", MEDIA[0]).await?;
     ben.sees_of("Cleo", Colour::Green).await?;
+    ada.presses("[data-action='room-view']").await?;
+    ada.finds_enabled("#room-tiles.one .large").await?;
+    ada.is_pictured("room-three-speaker").await?;
 
     cleo.leaves_room().await?;
     cleo.is_in_no_call().await?;

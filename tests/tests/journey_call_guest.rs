@@ -1,7 +1,7 @@
 //! Guests of calls: by a link, under a name that the server does not learn, into the call and into
 //! nothing else.
 
-use roost_client::room::RoomState;
+use roost_client::room::{Decision, RoomState};
 use roost_client::{Command, Notice};
 use roost_tests::world::{Person, World};
 use roost_wire::frame::ServerFrame;
@@ -136,6 +136,51 @@ fn whoever_is_turned_away_waits_unseen_and_whoever_stops_knocking_is_forgotten()
     mia.disconnects();
     world.pass(3 * KNOCK_MS);
     assert!(ben.at_the_door().is_empty());
+}
+
+#[test]
+fn whoever_was_turned_away_is_let_in_after_all_by_who_thinks_better_of_it() {
+    let (world, [ada, ben], room) = two_in_call(516);
+    let link = ada.call_link(&room);
+    let mia = world.device("mia");
+    mia.visits(&link);
+    world.pass(KNOCK_MS);
+    ada.wishes(Command::TurnAway {
+        account: mia.account(),
+    });
+    world.pass(2 * KNOCK_MS);
+    assert_eq!(ada.turned_away(), ["mia"], "she asks still");
+    assert_eq!(ben.roster(), ["ada", "ben"]);
+
+    ada.lets_in(&mia);
+    world.pass(2 * SOON_MS);
+    assert_eq!(ben.roster(), ["ada", "ben", "mia"]);
+
+    // Who was removed is listed too, and is not let in again by having been in.
+    ada.wishes(Command::RemoveFromCall {
+        account: mia.account(),
+    });
+    world.pass(2 * SOON_MS);
+    mia.visits(&link);
+    world.pass(2 * KNOCK_MS);
+    assert_eq!(ben.roster(), ["ada", "ben"]);
+    assert_eq!(ada.turned_away(), ["mia"]);
+    assert!(ada.at_the_door().is_empty());
+}
+
+#[test]
+fn a_guest_knows_whether_the_server_has_taken_its_knock() {
+    let (world, [ada, _], room) = two_in_call(517);
+    let mia = world.device("mia");
+    let knows = || {
+        let room = mia.core().room();
+        room.map(|room| (room.has_knocked, room.call.is_some()))
+    };
+    mia.visits(&ada.call_link(&room));
+    assert!(knows().is_none_or(|(has_knocked, _)| !has_knocked));
+    world.pass(KNOCK_MS);
+
+    assert_eq!(knows(), Some((true, true)));
 }
 
 #[test]
@@ -457,7 +502,9 @@ fn guest_in_call_as(world: &World, name: &str, host: &Person, link: &str) -> Per
 trait AtTheDoor {
     fn enters(&self, room: &GroupId);
     fn lets_in(&self, guest: &Person);
+    /// Whom it is asked about, and whom it lets in.
     fn at_the_door(&self) -> Vec<String>;
+    fn turned_away(&self) -> Vec<String>;
     /// In the conversation, outside its call.
     fn sees_waiting(&self, room: &GroupId) -> Vec<String>;
     fn own_links(&self, room: &GroupId) -> Vec<String>;
@@ -483,9 +530,11 @@ impl AtTheDoor for Person {
     }
 
     fn at_the_door(&self) -> Vec<String> {
-        let room = self.core().room().expect("in a call");
-        let visitors = room.visitors.iter();
-        visitors.map(|visitor| visitor.name.to_string()).collect()
+        names_at_door(self, |decision| decision != Decision::TurnedAway)
+    }
+
+    fn turned_away(&self) -> Vec<String> {
+        names_at_door(self, |decision| decision == Decision::TurnedAway)
     }
 
     fn sees_waiting(&self, room: &GroupId) -> Vec<String> {
@@ -535,4 +584,11 @@ impl AtTheDoor for Person {
             .iter()
             .any(|notice| matches!(notice, Notice::Refused { reason } if reason.contains(words)))
     }
+}
+
+fn names_at_door(host: &Person, wanted: impl Fn(Decision) -> bool) -> Vec<String> {
+    let room = host.core().room().expect("in a call");
+    let visitors = room.visitors.iter();
+    let wanted = visitors.filter(|visitor| wanted(visitor.decision));
+    wanted.map(|visitor| visitor.name.to_string()).collect()
 }

@@ -366,6 +366,16 @@ impl Person {
         Ok(())
     }
 
+    /// The browser asks for microphone and camera, and nobody answers.
+    ///
+    /// # Errors
+    /// If the page does not answer.
+    pub async fn is_asked_for_devices(&self) -> Result<()> {
+        let script = "navigator.mediaDevices.getUserMedia = () => new Promise(() => {})";
+        self.driver().execute(script, vec![]).await?;
+        Ok(())
+    }
+
     /// The next calls use only relays reached in this way (`udp`, `tcp` or `tls`), or all there is.
     ///
     /// # Errors

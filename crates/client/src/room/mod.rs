@@ -21,6 +21,8 @@ pub struct RoomView {
     /// The call's own group; none before the server has told.
     pub call: Option<GroupId>,
     pub state: RoomState,
+    /// As a guest: the server has taken a knock, so that `call` is the server's word.
+    pub has_knocked: bool,
     /// Of the call's group; 0 before this device is in.
     pub epoch: u64,
     /// By leaf: exactly those whose devices hold this epoch's keys.
@@ -41,8 +43,17 @@ pub struct RoomVisitor {
     pub account: AccountId,
     /// As they call themselves.
     pub name: DisplayName,
+    pub decision: Decision,
+}
+
+/// What the person here wants with somebody at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Open,
     /// They are being let in.
-    pub is_admitted: bool,
+    Admitted,
+    /// They go on asking, and are not told.
+    TurnedAway,
 }
 
 /// Something that a member of the call sends.

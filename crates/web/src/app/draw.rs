@@ -195,8 +195,11 @@ impl App {
                 let place = place.and_then(|group| self.core.conversation(&group))?;
                 let own = self.core.own_call_links(&place.id);
                 let time = (now.seconds(), self.zone);
+                let room = self.core.room().filter(|_| tab.room().is_some());
+                let room = room.filter(|room| room.conversation == place.id);
                 html(&present::call_link(
-                    &place,
+                    me,
+                    (&place, room.as_ref()),
                     &own,
                     panel.invite.clone(),
                     time,

@@ -48,7 +48,9 @@ impl App {
         match event {
             RoomEvent::Enter { video } => self.enter_room(tab, video, turn),
             RoomEvent::Leave => {
-                self.command(tab, Command::LeaveCall, turn);
+                if self.command(tab, Command::LeaveCall, turn) {
+                    self.say_left(tab);
+                }
             }
             RoomEvent::Small(is_small) => {
                 self.change_room(tab, |room| room.is_small = is_small);
@@ -340,6 +342,7 @@ mod tests {
             conversation: GroupId::new([1; 16]),
             call: None,
             state: RoomState::Live,
+            has_knocked: false,
             epoch: 1,
             members: members.iter().copied().map(member).collect(),
             tracks: Vec::new(),

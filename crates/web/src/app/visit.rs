@@ -18,6 +18,7 @@ const IN_GUEST: [&str; 6] = [
     "panel-status",
 ];
 
+const LEFT: &str = "You have left the call. You can ask to be let in again.";
 const ELSEWHERE: &str = "You are in this call in another tab already. Close that one first.";
 
 impl App {
@@ -34,6 +35,13 @@ impl App {
             return;
         }
         self.hold_room(tab, None, false, turn);
+    }
+
+    /// A guest has nothing else to see.
+    pub(super) fn say_left(&mut self, tab: &str) {
+        if let Some(tab) = self.tabs.get_mut(tab).filter(|tab| tab.is_visit()) {
+            LEFT.clone_into(&mut tab.status);
+        }
     }
 
     pub(super) fn draw_visit(&self, tab: &mut Tab, link: &str, now: Moment) {

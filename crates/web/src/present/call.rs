@@ -37,6 +37,7 @@ pub fn call(view: &CallView, name: &str, media: &Media, small: bool) -> CallScre
         their_mic_off: is_on && !media.their_mic,
         their_camera: is_on && media.their_camera,
         their_screen: is_on && media.their_screen,
+        asking: asking(media).filter(|_| !over),
         complaints: if over {
             Vec::new()
         } else {
@@ -129,6 +130,19 @@ fn complaints(view: &CallView, name: &str, media: &Media) -> Vec<String> {
     first.chain(devices).collect()
 }
 
+/// What to do while the browser asks its person.
+pub(super) fn asking(media: &Media) -> Option<&'static str> {
+    let asks = |device: Device| device == Device::Waiting;
+    match (asks(media.mic), asks(media.camera)) {
+        (true, true) => Some("The browser asks for the microphone and the camera: allow both."),
+        (true, false) => {
+            Some("The browser asks for the microphone: allow it, or nobody hears you.")
+        }
+        (false, true) => Some("The browser asks for the camera: allow it, or nobody sees you."),
+        (false, false) => None,
+    }
+}
+
 /// What is missing here, and what to do. `unheard` says who cannot hear.
 pub(super) fn device_complaints(unheard: &str, media: &Media) -> Vec<String> {
     let mic = match media.mic {
@@ -195,5 +209,19 @@ mod tests {
 
         assert_eq!(before.complaints, [NO_WAY]);
         assert_eq!(after.status, NO_WAY);
+    }
+
+    #[test]
+    fn while_the_browser_asks_it_is_said_what_to_allow() {
+        let mut media = Media::default();
+        let asks = |media: &Media| call(&view(), "Ben", media, false).asking.unwrap_or("");
+        assert_eq!(asks(&media), "");
+
+        media.mic = Device::Waiting;
+        assert!(asks(&media).contains("asks for the microphone: allow it"));
+        media.camera = Device::Waiting;
+        assert!(asks(&media).contains("the microphone and the camera: allow both"));
+        media.mic = Device::On;
+        assert!(asks(&media).contains("asks for the camera: allow it"));
     }
 }

@@ -1,16 +1,19 @@
 //! Dialogs.
 
 use super::Names;
+use super::room::visitors;
 use super::rows::face;
 use crate::event::PanelName;
 use crate::view::{
     AboutPanel, CallLinkPanel, ConfirmPanel, DetailsPanel, EMOJI, EmojiPanel, Face, InvitePanel,
     InviteState, Local, MenuPanel, OwnLink, Person, PickPanel, RenamePanel, Size, Zone,
 };
+use roost_client::room::{Decision, RoomView};
 use roost_client::view::{
     CallLinkView, ConversationKind, ConversationView, Me, MemberView, PersonView, Trust,
 };
 use roost_wire::{AccountId, Seconds};
+use std::net::IpAddr;
 
 /// How often and how long a link from the dialog works.
 pub const INVITE_USES: u32 = 10;
@@ -23,6 +26,16 @@ pub fn host(me: &Me) -> String {
         .split_once("://")
         .map_or(me.origin.as_str(), |(_, host)| host)
         .to_owned()
+}
+
+/// Whether only the machine that runs the server finds it under this address.
+fn is_only_here(host: &str) -> bool {
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    // The colons of an address without a port are its own.
+    let name = if port.ends_with(']') { host } else { name };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    is_loopback || name == "localhost" || name.ends_with(".localhost")
 }
 
 #[must_use]
@@ -165,12 +178,15 @@ pub fn invite(me: &Me, group: Option<&ConversationView>, state: InviteState) -> 
         uses: INVITE_USES,
         days: INVITE_DAYS,
         state,
+        only_here: is_only_here(&host(me)),
     }
 }
 
+/// `room` is the conversation's call, if this tab is in it.
 #[must_use]
 pub fn call_link(
-    call: &ConversationView,
+    me: &Me,
+    (call, room): (&ConversationView, Option<&RoomView>),
     own: &[CallLinkView],
     state: InviteState,
     (now, zone): (Seconds, Zone),
@@ -194,8 +210,11 @@ pub fn call_link(
             is_withdrawn: link.is_withdrawn,
         }
     });
+    let is_turned_away = |decision| decision == Decision::TurnedAway;
     CallLinkPanel {
         title: "Invite a guest",
+        only_here: is_only_here(&host(me)),
+        turned_away: room.map_or_else(Vec::new, |room| visitors(room, is_turned_away)),
         call: call.title.clone(),
         is_withdrawn: shown.is_some() && !holding().any(is_shown),
         links: links.collect(),
@@ -227,7 +246,7 @@ pub fn confirm_remove(account: &AccountId, names: &Names) -> ConfirmPanel {
 #[must_use]
 pub fn confirm_hush(account: &AccountId, names: &Names, is_guest: bool) -> ConfirmPanel {
     let then = if is_guest {
-        "They can ask to be let in again; the others in the call are asked, and you are not."
+        "They can ask to be let in again; the others in the call are asked, and you find them under “Invite a guest”."
     } else {
         "In the conversation they stay, and may come back into the call."
     };
@@ -273,5 +292,24 @@ pub fn emoji(name: PanelName) -> EmojiPanel {
         },
         message,
         emoji: &EMOJI,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_only_this_machine_finds_is_told_from_others() {
+        let here = ["localhost:8443", "localhost", "roost.localhost:8443"];
+        let too = ["127.0.0.1:8443", "127.8.0.1", "[::1]:8443", "[::1]"];
+        for host in here.iter().chain(&too) {
+            assert!(is_only_here(host), "{host}");
+        }
+        let elsewhere = ["roost.example", "localhost.example:8443", ""];
+        let either = ["192.168.1.7:8443", "[fd00::1]:8443", "[2001:db8::1]"];
+        for host in elsewhere.iter().chain(&either) {
+            assert!(!is_only_here(host), "{host}");
+        }
     }
 }

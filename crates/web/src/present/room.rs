@@ -1,11 +1,11 @@
 //! A group call in words and tiles.
 
-use super::call::device_complaints;
+use super::call::{asking, device_complaints};
 use crate::app::flag;
 use crate::event::{Media, RoomLayout};
 use crate::view::{Face, RoomScreen, Size, Tile, Visitor, hue};
 use roost_client::Moment;
-use roost_client::room::{RoomMember, RoomState, RoomView, RoomVisitor};
+use roost_client::room::{Decision, RoomMember, RoomState, RoomView, RoomVisitor};
 
 /// What there is to know of a call and of the page that has it.
 pub struct Room<'a> {
@@ -39,8 +39,9 @@ pub fn room(room: &Room<'_>) -> RoomScreen {
         screen: room.media.screen,
         hand: room.hand,
         is_guest: room.view.is_guest,
+        asking: asking(room.media),
         waiting: waiting(room.view),
-        visitors: room.view.visitors.iter().map(visitor).collect(),
+        visitors: visitors(room.view, |decision| decision != Decision::TurnedAway),
         complaints: trouble.into_iter().chain(devices).collect(),
         is_refused: room.trouble.is_some(),
     }
@@ -125,11 +126,18 @@ impl Room<'_> {
     }
 }
 
+/// Those at the door with whom the person here wants something.
+pub(super) fn visitors(view: &RoomView, wanted: impl Fn(Decision) -> bool) -> Vec<Visitor> {
+    let found = view.visitors.iter();
+    let found = found.filter(|visitor| wanted(visitor.decision));
+    found.map(visitor).collect()
+}
+
 fn visitor(visitor: &RoomVisitor) -> Visitor {
     Visitor {
         account: visitor.account.to_string(),
         name: visitor.name.to_string(),
-        is_admitted: visitor.is_admitted,
+        is_admitted: visitor.decision == Decision::Admitted,
     }
 }
 
@@ -138,6 +146,7 @@ fn waiting(view: &RoomView) -> Option<&'static str> {
     let is_waiting = view.state == RoomState::Waiting;
     is_waiting.then_some(match view.call {
         Some(_) => "You asked to be let in. Somebody in the call decides; nobody hears or sees you until then.",
+        None if !view.has_knocked => "One moment…",
         None => "The call has not begun yet. Keep this page open: as soon as somebody is there, they see that you wait.",
     })
 }
@@ -196,6 +205,7 @@ mod tests {
             conversation: GroupId::new([1; 16]),
             call: None,
             state: RoomState::Live,
+            has_knocked: false,
             epoch: 1,
             members,
             tracks: Vec::new(),

@@ -67,6 +67,8 @@ pub struct CallScreen {
     pub their_mic_off: bool,
     pub their_camera: bool,
     pub their_screen: bool,
+    /// What is to be allowed in the browser, which asks.
+    pub asking: Option<&'static str>,
     /// What does not work, and what to do.
     pub complaints: Vec<String>,
 }
@@ -99,10 +101,15 @@ impl Samples for CallScreen {
             their_mic_off: false,
             their_camera: false,
             their_screen: false,
+            asking: None,
             complaints: Vec::new(),
         };
         vec![
-            call("Mira", "Calling…"),
+            Self {
+                mic: Device::Waiting,
+                asking: Some("The browser asks."),
+                ..call("Mira", "Calling…")
+            },
             Self {
                 since: Some(1_780_000_000_000),
                 camera: Device::On,

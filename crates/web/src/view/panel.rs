@@ -1,6 +1,6 @@
 //! Dialogs: one at a time, each with one purpose.
 
-use super::{Face, HOSTILE, Person, Samples, Size};
+use super::{Face, HOSTILE, Person, Samples, Size, Visitor};
 use askama::Template;
 
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -128,6 +128,8 @@ pub struct InvitePanel {
     pub uses: u32,
     pub days: u64,
     pub state: InviteState,
+    /// Other machines do not find the server under the address in the link.
+    pub only_here: bool,
 }
 
 /// The link by which guests come to a conversation's calls.
@@ -137,6 +139,10 @@ pub struct CallLinkPanel {
     pub title: &'static str,
     pub call: String,
     pub state: InviteState,
+    /// Other machines do not find the server under the address in the link.
+    pub only_here: bool,
+    /// Guests who go on asking although the person here has turned them away.
+    pub turned_away: Vec<Visitor>,
     /// The link that is shown is over.
     pub is_withdrawn: bool,
     pub links: Vec<OwnLink>,
@@ -268,6 +274,7 @@ impl Samples for InvitePanel {
             group: group.map(str::to_owned),
             uses: 10,
             days: 7,
+            only_here: group.is_some(),
             state,
         })
         .into()
@@ -286,6 +293,12 @@ impl Samples for CallLinkPanel {
         .map(|(call, state)| Self {
             title: "Invite a guest",
             call: call.to_owned(),
+            only_here: call == HOSTILE,
+            turned_away: vec![Visitor {
+                account: "01".repeat(16),
+                name: call.to_owned(),
+                is_admitted: false,
+            }],
             is_withdrawn: call == HOSTILE,
             links: [true, false]
                 .map(|is_shown| OwnLink {

@@ -24,6 +24,8 @@ pub struct RoomScreen {
     pub screen: Device,
     pub hand: bool,
     pub is_guest: bool,
+    /// What is to be allowed in the browser, which asks.
+    pub asking: Option<&'static str>,
     /// What a guest reads who is not in yet.
     pub waiting: Option<&'static str>,
     /// Guests at the door.
@@ -39,6 +41,7 @@ pub struct RoomScreen {
 pub struct Visitor {
     pub account: String,
     pub name: String,
+    /// Is being let in.
     pub is_admitted: bool,
 }
 
@@ -82,6 +85,7 @@ impl Samples for RoomScreen {
             screen: Device::Off,
             hand: false,
             is_guest: false,
+            asking: None,
             waiting: None,
             visitors: Vec::new(),
             complaints: Vec::new(),
@@ -103,6 +107,7 @@ impl Samples for RoomScreen {
             },
             Self {
                 is_guest: true,
+                asking: Some("The browser asks."),
                 waiting: Some("You asked to be let in."),
                 ..room("Call", "Waiting to be let in…")
             },

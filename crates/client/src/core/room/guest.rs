@@ -34,6 +34,8 @@ pub(super) struct Invited {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Visit {
     knock_at: Moment,
+    /// A knock was taken by the server.
+    has_knocked: bool,
     /// Let in, and not shown yet that this is the right call: given up then.
     doubted_until: Option<Moment>,
 }
@@ -78,6 +80,7 @@ impl Core {
         if let Some(room) = self.room.as_mut().filter(|room| room.is_guest) {
             room.visit = Some(Visit {
                 knock_at: Moment::default(),
+                has_knocked: false,
                 doubted_until: None,
             });
         }
@@ -157,6 +160,10 @@ impl Core {
         else {
             return;
         };
+        if let Some(visit) = room.visit.as_mut().filter(|visit| !visit.has_knocked) {
+            visit.has_knocked = true;
+            turn.notify(Notice::RoomChanged);
+        }
         if room.call != knocked.call {
             room.call = knocked.call;
             room.invited = None;
@@ -261,6 +268,10 @@ impl Room {
     pub(super) fn is_doubted(&self) -> bool {
         self.visit
             .is_some_and(|visit| visit.doubted_until.is_some())
+    }
+
+    pub(super) fn has_knocked(&self) -> bool {
+        self.visit.is_some_and(|visit| visit.has_knocked)
     }
 
     /// Whether the server gives this device a pass to its relay, or may.

@@ -12,9 +12,9 @@ use crate::core::turn::Turn;
 use crate::group::Addition;
 use crate::notice::Notice;
 use crate::port::Moment;
-use crate::room::RoomVisitor;
 use crate::room::knock::{self, Stranger, Visitor};
 use crate::room::signal::GuestWords;
+use crate::room::{Decision, RoomVisitor};
 use roost_mls::{Observer, SUITE_DEFAULT};
 use roost_wire::api::{ClaimKeyPackages, ClaimedKeyPackage, ClaimedKeyPackages};
 use roost_wire::{AccountId, ApiError, Blob, DeviceId, GroupId, InviteId, List, Seconds, limit};
@@ -86,13 +86,12 @@ impl Core {
         }
     }
 
-    /// The person here does not want to be asked about this guest again.
+    /// The person here does not want to be asked about this guest again, unless they let them in
+    /// after all.
     pub(in crate::core) fn turn_away(&mut self, account: AccountId, turn: &mut Turn<'_>) {
         if let Some(room) = self.room.as_mut().filter(|room| !room.is_guest) {
             self.door.turn_away(account);
-            room.lobby.turned_away.insert(account);
-            room.lobby.knocking.remove(&account);
-            room.lobby.admitting.remove(&account);
+            room.lobby.turn_away(account);
             turn.notify(Notice::RoomChanged);
         }
     }
@@ -113,14 +112,15 @@ impl Core {
         };
         let account = stranger.account;
         let room = self.room.as_mut();
-        let Some(room) = room.filter(|room| room.heeds(conversation, &account)) else {
+        let Some(room) = room.filter(|room| room.heeds(conversation)) else {
             return self.see_at_door(conversation, stranger, visitor.name, turn);
         };
         if room.has_account(&account) {
             return room.see_return(account, turn.now);
         }
         let known = room.lobby.let_in.get(&account);
-        let is_known = known.is_some_and(|known| known.is_same(&visitor));
+        let is_known = known.is_some_and(|known| known.is_same(&visitor))
+            && !room.lobby.turned_away.contains(&account);
         room.lobby.keep_waiting(visitor, stranger, turn.now);
         if is_known {
             self.admit_guest(account, turn);
@@ -265,12 +265,12 @@ impl Lobby {
     fn keep_waiting(&mut self, visitor: Visitor, stranger: &Stranger, now: Moment) {
         let is_new = !self.knocking.contains_key(&stranger.account);
         if is_new && self.knocking.len() >= KNOCKING_MAX {
-            let oldest = self
-                .knocking
-                .iter()
-                .min_by_key(|(_, knocking)| knocking.until);
-            if let Some(oldest) = oldest.map(|(account, _)| *account) {
-                self.knocking.remove(&oldest);
+            let worth = |(account, knocking): &(&AccountId, &Knocking)| {
+                (!self.turned_away.contains(account), knocking.until)
+            };
+            let least = self.knocking.iter().min_by_key(worth);
+            if let Some(least) = least.map(|(account, _)| *account) {
+                self.knocking.remove(&least);
             }
         }
         let knocking = Knocking {
@@ -280,6 +280,12 @@ impl Lobby {
             until: now.plus_millis(KNOCK_MS),
         };
         self.knocking.insert(stranger.account, knocking);
+    }
+
+    /// Nobody is asked about them any more.
+    pub(super) fn turn_away(&mut self, account: AccountId) {
+        self.turned_away.insert(account);
+        self.admitting.remove(&account);
     }
 
     /// Forgets who stopped knocking; whether there was anybody.
@@ -318,8 +324,18 @@ impl Lobby {
         waiting.map(|(account, knocking)| RoomVisitor {
             account: *account,
             name: knocking.visitor.name.clone(),
-            is_admitted: self.admitting.contains_key(account),
+            decision: self.decision(account),
         })
+    }
+
+    fn decision(&self, account: &AccountId) -> Decision {
+        if self.turned_away.contains(account) {
+            Decision::TurnedAway
+        } else if self.admitting.contains_key(account) {
+            Decision::Admitted
+        } else {
+            Decision::Open
+        }
     }
 
     pub(super) fn is_returning(&self, account: &AccountId) -> bool {
@@ -343,12 +359,9 @@ impl Room {
         self.conversation == *conversation
     }
 
-    /// Whether the person here lets guests into this conversation's call, and may let in this one.
-    fn heeds(&self, conversation: &GroupId, account: &AccountId) -> bool {
-        let is_host = self.is_of(conversation) && !self.is_guest;
-        let is_unwanted =
-            self.banished.contains(account) || self.lobby.turned_away.contains(account);
-        is_host && self.phase == Phase::Live && !is_unwanted
+    /// Whether the person here lets guests into this conversation's call.
+    fn heeds(&self, conversation: &GroupId) -> bool {
+        self.is_of(conversation) && !self.is_guest && self.phase == Phase::Live
     }
 
     pub(super) fn has_account(&self, account: &AccountId) -> bool {

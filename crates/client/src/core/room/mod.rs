@@ -189,6 +189,7 @@ impl Core {
                 Phase::Live => RoomState::Live,
                 Phase::Leaving { .. } => RoomState::Leaving,
             },
+            has_knocked: room.has_knocked(),
             epoch: room.epoch(),
             members: members.collect(),
             tracks: room.room_tracks(self.me.as_ref().map(|me| me.device)),

@@ -41,6 +41,7 @@ impl Core {
             Some(_) if is_me => self.leave_call(turn),
             Some(room) => {
                 self.door.turn_away(account);
+                room.lobby.turn_away(account);
                 room.banished.insert(account);
             }
             None => turn.refuse("You are not in a call."),
