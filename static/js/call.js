@@ -44,6 +44,7 @@ export function start(send) {
 /** What the worker asks for. @type {Record<string, (...values: any[]) => void>} */
 const asked = {
   open: (id, video) => {
+    spare();
     leave();
     call = new Call(id, video);
   },
@@ -63,16 +64,18 @@ const asked = {
   },
   /** Whoever leads now knows of no call in this tab. */
   drop: () => {
-    doctor.stop();
-    hush();
+    spare();
     leave();
   },
-  spare: () => {
-    doctor.stop();
-    hush();
-  },
+  spare,
   ring,
 };
+
+/** Nothing is examined any more, and nobody hears themselves. */
+function spare() {
+  doctor.stop();
+  hush();
+}
 
 /** One call at a time. */
 function leave() {
@@ -89,6 +92,7 @@ export function act([name, ...values]) {
 /** What the worker asks for in a group call. @type {Record<string, (...values: any[]) => void>} */
 const askedInRoom = {
   open: (video) => {
+    spare();
     leave();
     room = new Room(video, tell);
   },
@@ -214,7 +218,7 @@ class Call {
     if (this.#peer) return this.#peer.relays(iceServers);
     const iceTransportPolicy = isRelayOnly() ? 'relay' : 'all';
     this.#hasNoWay = isRelayOnly() && !iceServers.length;
-    const peer = new Peer(offers, { iceServers, iceTransportPolicy }, {
+    const peer = new Peer(offers, { iceServers, iceTransportPolicy, bundlePolicy: 'max-bundle' }, {
       signal: ([kind, ...rest]) => tell('call-signal', [['call', this.id], ['kind', kind], ...rest.map((text, at) => /** @type {[string, string]} */ ([`text${at}`, text]))]),
       track: (kind, track) => {
         this.#theirs[kind] = track;

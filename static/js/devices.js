@@ -20,6 +20,7 @@ export class Devices {
   /** @type {(kind: Kind) => void} */ #changed;
   /** What was asked for last is what counts: the browser may take long to answer. */
   #asked = { mic: 0, camera: 0, screen: 0 };
+  /** What is opened goes on muted. */ #isMuted = false;
   #over = false;
 
   /** @param {(kind: Kind) => void} changed Its track or state is another one now. */
@@ -32,9 +33,10 @@ export class Devices {
     const track = this.tracks[kind];
     if (kind === 'mic' && track) {
       // Kept open, so that the first word after it is heard.
-      track.enabled = on;
+      [track.enabled, this.#isMuted] = [on, !on];
       return this.#set(kind, on ? 'on' : 'off', track);
     }
+    if (kind === 'mic') this.#isMuted = !on;
     if (!on) return this.#stop(kind);
     if (this.states[kind] === 'on' || this.states[kind] === 'waiting') return;
     await this.#open(kind);
@@ -43,12 +45,9 @@ export class Devices {
   /** Another microphone or camera, from now on. @param {Kind} kind @param {string} id */
   async choose(kind, id) {
     remember(kind, id);
-    const before = this.tracks[kind];
-    if (!before) return;
-    const isOn = before.enabled;
+    if (!this.tracks[kind] && this.states[kind] !== 'waiting') return;
     this.#stop(kind);
     await this.#open(kind);
-    if (!isOn) await this.turn(kind, false);
   }
 
   close() {
@@ -63,16 +62,17 @@ export class Devices {
     const asked = this.#asked[kind];
     const isLate = () => this.#over || asked !== this.#asked[kind];
     this.#set(kind, 'waiting');
-    try {
-      const track = await ask(kind);
-      if (isLate()) return track.stop();
-      track.onended = () => this.tracks[kind] === track && this.#set(kind, kind === 'screen' ? 'off' : 'absent');
-      this.#set(kind, 'on', track);
-    } catch (error) {
+    const track = await ask(kind).catch((error) => {
       const reason = REASONS[error instanceof DOMException ? error.name : ''] ?? 'busy';
       // Who closes the choice of a screen has not been refused anything.
       if (!isLate()) this.#set(kind, kind === 'screen' && reason === 'refused' ? 'off' : reason);
-    }
+    });
+    if (!track) return;
+    if (isLate()) return track.stop();
+    track.onended = () => this.tracks[kind] === track && this.#set(kind, kind === 'screen' ? 'off' : 'absent');
+    const isMuted = kind === 'mic' && this.#isMuted;
+    track.enabled = !isMuted;
+    this.#set(kind, isMuted ? 'off' : 'on', track);
   }
 
   /** @param {Kind} kind */

@@ -47,10 +47,9 @@ function toCall() {
 function inCall(key) {
   const buttons = /** @type {Record<string, string>} */ ({ m: '[data-local=call-mic]', v: '[data-local=call-camera]', s: '[data-local=call-screen]', h: '[data-action=room-hand]' });
   const button = /** @type {HTMLElement | null} */ (buttons[key] ? document.querySelector(`.call ${buttons[key]}`) : null);
-  button?.click();
-  if (key !== 'Escape') return !!button;
-  tell(document.querySelector('.call.room') ? 'room-small' : 'call-small', [['small', 'true']]);
-  return true;
+  const shrinks = /** @type {HTMLElement | null} */ (key === 'Escape' ? document.querySelector('.call [data-small=true]') : null);
+  (button ?? shrinks)?.click();
+  return !!button || key === 'Escape';
 }
 
 function find() {

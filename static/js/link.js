@@ -54,6 +54,11 @@ export class Link {
   #said = '';
   #over = false;
 
+  /** Whether this browser can seal what it sends, and choose what it is sent as. */
+  static isPossible() {
+    return 'RTCRtpScriptTransform' in window && 'setCodecPreferences' in RTCRtpTransceiver.prototype && 'getCapabilities' in RTCRtpReceiver;
+  }
+
   /** @param {Worker} seals @param {RTCIceServer[]} servers @param {Ears} ears */
   constructor(seals, servers, ears) {
     [this.#seals, this.#ears] = [seals, ears];
@@ -121,6 +126,7 @@ export class Link {
     clearTimeout(this.#patience);
     this.#pc.onconnectionstatechange = null;
     this.#seals.removeEventListener('message', this.#onSeals);
+    this.#seals.postMessage({ gone: this.#places.map(({ number }) => number) });
     this.#pc.close();
   }
 

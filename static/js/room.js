@@ -55,6 +55,7 @@ export class Room {
   connect(servers = this.#servers) {
     if (this.#over) return;
     this.#servers = servers;
+    if (!Link.isPossible()) return this.#tell('room-unable');
     this.#link?.close();
     for (const wanted of this.#theirs.keys()) this.#lose(wanted);
     const link = new Link(this.#seals, servers, {

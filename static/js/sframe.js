@@ -32,6 +32,7 @@ const counts = { sealed: 0, opened: 0, refused: 0 };
 self.onmessage = ({ data }) => {
   if (data.keys) turn = turn.then(() => learn(data.keys, data.epoch)).catch(() => own.clear());
   if (data.slots) for (const [number, sender] of data.slots) Object.assign(slot(number), { sender, isNew: true });
+  if (data.gone) for (const number of data.gone) slots.delete(number);
   if (data.count) self.postMessage(counts);
 };
 

@@ -268,7 +268,7 @@ async fn while_the_browser_asks_for_devices_the_call_says_what_to_allow() -> Res
     ben.is_asked_for_devices().await?;
     ada.calls(true).await?;
     ben.answers(true).await?;
-    ben.sees_words("The browser asks for the microphone and the camera: allow both.")
+    ben.sees_words("If the browser asks for the microphone and the camera, allow both.")
         .await?;
 
     ben.is_pictured("call-asking").await?;

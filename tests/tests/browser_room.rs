@@ -77,6 +77,22 @@ async fn who_can_only_get_out_by_tls_is_in_the_call_all_the_same() -> Result<()>
 }
 
 #[tokio::test]
+async fn who_cannot_seal_is_told_instead_of_hearing_nothing() -> Result<()> {
+    let house = House::of(2).await?;
+    let [ada, ben] = house.people()?;
+    ada.begins_room(false).await?;
+    ben.cannot_seal().await?;
+
+    ben.joins_room().await?;
+
+    ben.sees_words("This browser cannot seal sound and pictures")
+        .await?;
+    ben.leaves_room().await?;
+    ben.is_in_no_call().await?;
+    house.part().await
+}
+
+#[tokio::test]
 async fn what_one_shows_of_oneself_the_others_see_and_who_is_not_in_the_call_does_not() -> Result<()>
 {
     let house = House::of(3).await?;

@@ -3,9 +3,9 @@
 use roost_client::content::CallOutcome;
 use roost_client::room::{MediaOffer, RoomKeys, RoomState};
 use roost_client::{Command, Notice};
-use roost_sfu::Queue;
+use roost_sfu::{Ask, Queue};
 use roost_tests::world::{Person, World};
-use roost_wire::api::{Sdp, Track, TrackId, TrackKind};
+use roost_wire::api::{MediaConnected, MediaConnection, Sdp, Track, TrackId, TrackKind, Tracks};
 use roost_wire::frame::ServerFrame;
 use roost_wire::{DeviceId, GroupId, List};
 use std::collections::{BTreeMap, BTreeSet};
@@ -402,6 +402,48 @@ fn who_is_not_in_the_roster_sends_nothing_whatever_the_server_says_and_nobody_wa
     let ids: Vec<u64> = room.tracks.iter().map(|track| track.id.get()).collect();
     assert_eq!(ids, [2]);
     assert_eq!(room.speaking, [room.tracks[0].leaf]);
+}
+
+#[test]
+fn what_was_told_of_tracks_while_an_offer_was_under_way_is_not_taken_back_by_its_answer() {
+    let (world, [ada, ben, _], _) = three_in_call(443);
+    let group = ada.call().unwrap();
+    let queue = Queue::default();
+    world.forwards_to(queue.clone());
+    let answers = std::thread::spawn(move || {
+        let mut asks = queue.take(Duration::from_secs(60)).asks;
+        let Some(Ask::Connect { reply, .. }) = asks.pop() else {
+            panic!("nobody asked to be connected");
+        };
+        reply(Ok(MediaConnected {
+            connection: MediaConnection::new(1),
+            answer: Sdp::new("v=0\r\n".into()).unwrap(),
+            tracks: Tracks::default(),
+        }));
+    });
+    ada.wishes(Command::ConnectMedia(MediaOffer {
+        sdp: Sdp::new("v=0\r\n".into()).unwrap(),
+        sent: List::default(),
+        is_new: true,
+    }));
+
+    ada.is_told(&ServerFrame::Tracks {
+        group,
+        tracks: List::capped(vec![Track {
+            track: TrackId::new(2),
+            device: ben.device(),
+            kind: TrackKind::Audio,
+        }]),
+    });
+    world.pass(SOON_MS);
+
+    answers.join().unwrap();
+    assert!(
+        ada.notices()
+            .iter()
+            .any(|it| matches!(it, Notice::MediaAnswer(_)))
+    );
+    assert_eq!(ada.core().room().unwrap().tracks.len(), 1);
 }
 
 #[test]

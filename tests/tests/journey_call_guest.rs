@@ -169,6 +169,34 @@ fn whoever_was_turned_away_is_let_in_after_all_by_who_thinks_better_of_it() {
 }
 
 #[test]
+fn a_guest_who_left_and_asks_again_at_once_waits_to_be_let_in() {
+    let (world, [ada, _], room) = two_in_call(518);
+    let link = ada.call_link(&room);
+    let mia = world.device("mia");
+    mia.visits(&link);
+    world.pass(KNOCK_MS);
+    ada.lets_in(&mia);
+    world.pass(2 * SOON_MS);
+    assert_eq!(ada.roster(), ["ada", "ben", "mia"]);
+
+    mia.wishes(Command::LeaveCall);
+    mia.visits(&link);
+
+    assert_eq!(mia.call_state(), Some(RoomState::Waiting));
+    world.pass(SOON_MS);
+    assert_eq!(
+        mia.call_state(),
+        Some(RoomState::Waiting),
+        "her leave was answered meanwhile"
+    );
+    world.pass(60_000);
+    assert_eq!(ada.at_the_door(), ["mia"]);
+    ada.lets_in(&mia);
+    world.pass(2 * SOON_MS);
+    assert_eq!(mia.roster(), ["ada", "ben", "mia"]);
+}
+
+#[test]
 fn a_guest_knows_whether_the_server_has_taken_its_knock() {
     let (world, [ada, _], room) = two_in_call(517);
     let mia = world.device("mia");

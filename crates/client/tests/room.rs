@@ -11,8 +11,8 @@ mod relay;
 
 use relay::World;
 use roost_client::{Command, Notice, Trouble};
-use roost_wire::GroupId;
 use roost_wire::api::Verdict;
+use roost_wire::{ErrorCode, GroupId};
 use std::collections::BTreeSet;
 
 const ADA: usize = 0;
@@ -83,6 +83,28 @@ fn keys_that_somebody_who_was_removed_has_open_nothing_six_seconds_later() {
         assert_eq!(epochs(&world, at), BTreeSet::from([epoch]));
     }
     assert!(world.people[BEN].notices.contains(&Notice::RoomKeys));
+}
+
+#[test]
+fn they_open_nothing_six_seconds_later_also_where_the_server_answers_nothing_any_more() {
+    let (mut world, room) = three();
+    for at in [ADA, BEN, CEM] {
+        enter(&mut world, at, room);
+    }
+    pass(&mut world, 7);
+    let account = world.people[CEM].account();
+    world.tell(ADA, Command::RemoveFromCall { account });
+    world.run_without_time();
+    assert_eq!(epochs(&world, BEN).len(), 2, "for what is on its way");
+
+    // Nobody is signed in any more, and nobody gets in again.
+    world.relay.refuse_next = vec![ErrorCode::NotSignedIn; 9];
+    world.relay.refuse_sign_ins = 1_000;
+    world.tell(BEN, Command::RefreshPeople);
+    world.run_without_time();
+    pass(&mut world, 7);
+
+    assert_eq!(epochs(&world, BEN).len(), 1);
 }
 
 #[test]

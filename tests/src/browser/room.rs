@@ -44,6 +44,16 @@ impl Person {
         self.presses(".join:not([disabled])").await
     }
 
+    /// The browser is an old one.
+    ///
+    /// # Errors
+    /// If the page does not answer.
+    pub async fn cannot_seal(&self) -> Result<()> {
+        let script = "delete window.RTCRtpScriptTransform";
+        self.driver().execute(script, vec![]).await?;
+        Ok(())
+    }
+
     /// # Errors
     /// If there is no call.
     pub async fn leaves_room(&self) -> Result<()> {

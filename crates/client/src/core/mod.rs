@@ -138,6 +138,7 @@ impl Core {
 
     /// Makes the next requests for everything that is wanted and not under way.
     fn pump(&mut self, turn: &mut Turn<'_>) {
+        self.forget_epoch(turn);
         if !self.net.may_call(turn.now) {
             self.settle(turn);
             return;

@@ -51,8 +51,8 @@ impl Track {
     }
 }
 
-/// The keys of a call, as of now. Does not print.
-#[derive(Clone)]
+/// The keys of a call, as of now; none by default. Does not print.
+#[derive(Clone, Default)]
 pub struct RoomKeys {
     /// The epoch under whose keys this device sends.
     pub epoch: u64,

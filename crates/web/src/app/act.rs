@@ -72,7 +72,10 @@ impl App {
             Event::Connect => {
                 self.command(tab, Command::Connect, turn);
             }
-            Event::Dismiss => self.notes.clear(),
+            Event::Dismiss => {
+                self.notes.clear();
+                self.note_in_room(None);
+            }
             Event::Call(event) => self.on_call_event(tab, event, turn),
             Event::Room(event) => self.on_room_event(tab, event, turn),
             Event::Examine => self.examine(tab, turn),

@@ -15,7 +15,8 @@ use roost_client::view::{Connection, ConversationKind, ConversationView};
 use roost_client::{Command, Moment};
 
 pub(super) const IN_CALL: &str = "You are in a call. Hang up first.";
-const OFFLINE: &str = "There is no connection to the server. Try again when there is one.";
+const OFFLINE: &str =
+    "There is no connection to the server. As soon as there is one, this goes on.";
 
 /// A call between two in a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,14 +255,14 @@ impl App {
 
     /// Looks whether calls can work from this tab's device.
     pub(super) fn examine(&mut self, tab: &str, turn: &mut Turn<'_>) {
-        if self.core.connection() != Connection::Online {
-            return self.complain(Some(tab), OFFLINE);
-        }
         if self.command(tab, Command::AskRelays, turn)
             && let Some(tab) = self.tabs.get_mut(tab)
         {
             tab.findings = Some(Findings::default());
             tab.is_examining = false;
+        }
+        if self.core.connection() != Connection::Online {
+            self.complain(Some(tab), OFFLINE);
         }
     }
 
@@ -291,6 +292,9 @@ impl App {
                 findings.note_pass(pass);
             }
             tab.is_examining = true;
+            if tab.status == OFFLINE {
+                tab.status.clear();
+            }
             tab.shown.act(Act::Call(CallAct::Examine { servers }));
         }
     }
@@ -314,7 +318,7 @@ pub(super) const fn is_over(view: &CallView) -> bool {
 mod tests {
     use super::*;
     use crate::app::Arrival;
-    use crate::event::Event;
+    use crate::event::{Event, PanelName};
     use roost_client::Core;
     use roost_client::view::Trust;
     use roost_wire::{AccountId, GroupId};
@@ -348,6 +352,22 @@ mod tests {
         turn(|turn| app.event("seen", watch(false), turn));
         turn(|turn| app.event("hidden", watch(true), turn));
         assert_eq!(app.loud().as_deref(), Some("hidden"));
+    }
+
+    #[test]
+    fn who_looks_whether_calls_work_before_there_is_a_connection_waits_for_it() {
+        let mut app = App::new(Core::fresh(), |_| 0);
+        let url = "https://roost.example/".to_owned();
+        let arrival = Arrival {
+            url,
+            ..Arrival::default()
+        };
+        turn(|turn| app.attach("tab", arrival, turn));
+        turn(|turn| app.event("tab", Event::Panel(PanelName::Doctor), turn));
+
+        let tab = &app.tabs["tab"];
+        assert!(tab.findings.is_some() && !tab.is_examining);
+        assert_eq!(tab.status, OFFLINE);
     }
 
     #[test]

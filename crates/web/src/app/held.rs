@@ -48,6 +48,10 @@ impl Tab {
     /// This tab's page takes up a call. What it had is closed first: nobody there hears a word more.
     pub(super) fn take_up(&mut self, held: Held, open: Act) {
         self.drop_held();
+        // Nobody goes on hearing themselves.
+        if self.findings.take().is_some() {
+            self.panel = None;
+        }
         self.held = Some(held);
         self.shown.act(open);
         self.shown.act(Act::Focus("call-place"));

@@ -111,6 +111,7 @@ impl App {
         if self.notes.len() > NOTES_MAX {
             self.notes.remove(0);
         }
+        self.note_in_room(Some(sentence));
     }
 
     /// A person did something on a page.
@@ -204,7 +205,7 @@ impl App {
             Notice::PeopleChanged => self.refresh_safety(),
             Notice::CallSignal { call, signal } => self.pass_on(call, &signal),
             Notice::RoomKeys => self.on_room_keys(),
-            Notice::MediaLost => self.on_media_lost(),
+            Notice::MediaLost => self.on_media_lost(turn),
             Notice::MediaDoubtful => self.room_act(RoomAct::Again),
             Notice::MediaAnswer(answer) => self.room_act(RoomAct::Answer(answer)),
             Notice::MediaRefused(reason) => self.on_media_refused(&reason),

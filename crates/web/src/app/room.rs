@@ -23,6 +23,9 @@ pub mod flag {
     pub const HAND: u32 = 8;
 }
 
+const TOO_OLD: &str = "This browser cannot seal sound and pictures, so it sends and plays none. Update \
+     it, or use another one.";
+
 /// A group call in a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRoom {
@@ -40,7 +43,10 @@ pub struct HeldRoom {
     is_unconnected: bool,
     /// The page's connection is broken, or not there yet.
     is_gone: bool,
+    /// Why there is no connection.
     trouble: Option<String>,
+    /// What did not work otherwise.
+    note: Option<String>,
 }
 
 impl App {
@@ -48,9 +54,11 @@ impl App {
         match event {
             RoomEvent::Enter { video } => self.enter_room(tab, video, turn),
             RoomEvent::Leave => {
-                if self.command(tab, Command::LeaveCall, turn) {
-                    self.say_left(tab);
-                }
+                self.say_left(tab);
+                self.command(tab, Command::LeaveCall, turn);
+            }
+            RoomEvent::Small(_) if self.tabs.get(tab).is_some_and(Tab::is_visit) => {
+                // Nothing stands beside a guest's call.
             }
             RoomEvent::Small(is_small) => {
                 self.change_room(tab, |room| room.is_small = is_small);
@@ -78,6 +86,9 @@ impl App {
             }
             RoomEvent::Connected(is) => self.change_room(tab, |room| room.is_gone = !is),
             RoomEvent::Again => self.change_room(tab, |room| room.is_unconnected = true),
+            RoomEvent::Unable => {
+                self.change_room(tab, |room| room.trouble = Some(TOO_OLD.to_owned()));
+            }
             RoomEvent::Offer(offer) => self.room_command(tab, Command::ConnectMedia(offer), turn),
             RoomEvent::Watch(wants) => self.room_command(tab, Command::WatchTracks(wants), turn),
         }
@@ -88,15 +99,26 @@ impl App {
         self.core.room().is_some()
     }
 
+    /// Where there are none now, the page forgets those it has.
     pub(super) fn on_room_keys(&mut self) {
-        if let Some(keys) = self.core.room_keys() {
-            self.room_act(RoomAct::Keys(FrameKeys(keys)));
+        let keys = self.core.room_keys().unwrap_or_default();
+        self.room_act(RoomAct::Keys(FrameKeys(keys)));
+    }
+
+    /// Also what the page said of itself is said anew: nobody may have heard it yet.
+    pub(super) fn on_media_lost(&mut self, turn: &mut Turn<'_>) {
+        let held = self.tabs.iter().filter(|(_, tab)| tab.room().is_some());
+        let held: Vec<String> = held.map(|(id, _)| id.clone()).collect();
+        for tab in held {
+            self.change_room(&tab, |room| room.is_unconnected = true);
+            self.tell_flags(&tab, turn);
         }
     }
 
-    pub(super) fn on_media_lost(&mut self) {
+    /// What did not work is said in the call, which lies over everything else.
+    pub(super) fn note_in_room(&mut self, sentence: Option<&str>) {
         let held = self.tabs.values_mut().filter_map(Tab::room_mut);
-        held.for_each(|room| room.is_unconnected = true);
+        held.for_each(|room| room.note = sentence.map(str::to_owned));
     }
 
     pub(super) fn on_media_refused(&mut self, reason: &str) {
@@ -146,6 +168,7 @@ impl App {
             speaker: held.speaker,
             is_gone: held.is_gone,
             trouble: held.trouble.as_deref(),
+            note: held.note.as_deref(),
         };
         tab.shown
             .fragment("call", html(&present::room(&shown)), &["room-tiles"]);
@@ -243,6 +266,7 @@ impl HeldRoom {
             is_unconnected: false,
             is_gone: false,
             trouble: None,
+            note: None,
         }
     }
 

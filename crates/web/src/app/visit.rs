@@ -6,6 +6,7 @@ use super::tab::{Place, Tab};
 use super::{App, Turn};
 use crate::patch::Act;
 use crate::view::{GuestScreen, VisitForm, html};
+use roost_client::room::RoomState;
 use roost_client::{CUT_CALL_LINK, Command, Moment};
 use roost_wire::link::CallLink;
 
@@ -19,6 +20,7 @@ const IN_GUEST: [&str; 6] = [
 ];
 
 const LEFT: &str = "You have left the call. You can ask to be let in again.";
+const GAVE_UP: &str = "You no longer wait to be let in. You can ask again.";
 const ELSEWHERE: &str = "You are in this call in another tab already. Close that one first.";
 
 impl App {
@@ -27,6 +29,9 @@ impl App {
         let Some(Place::Visit { link }) = place else {
             return;
         };
+        if self.tabs.get(tab).is_some_and(|tab| tab.room().is_some()) {
+            return;
+        }
         // Two pages would seal different frames with the same key and number.
         if self.tabs.values().any(|tab| tab.room().is_some()) {
             return self.complain(Some(tab), ELSEWHERE);
@@ -37,10 +42,15 @@ impl App {
         self.hold_room(tab, None, false, turn);
     }
 
-    /// A guest has nothing else to see.
+    /// A guest is about to leave, and has nothing else to see.
     pub(super) fn say_left(&mut self, tab: &str) {
+        let state = self.core.room().map(|room| room.state);
         if let Some(tab) = self.tabs.get_mut(tab).filter(|tab| tab.is_visit()) {
-            LEFT.clone_into(&mut tab.status);
+            let said = match state {
+                Some(RoomState::Live) => LEFT,
+                _ => GAVE_UP,
+            };
+            said.clone_into(&mut tab.status);
         }
     }
 
@@ -57,6 +67,7 @@ impl App {
             // A call that is over has been let go of by now.
             is_waiting: tab.room().is_some(),
             is_whole,
+            has_left: [LEFT, GAVE_UP].contains(&tab.status.as_str()),
         };
         let form = if is_in { String::new() } else { html(&form) };
         tab.shown.fragment("visit", form, &["visit-status"]);
@@ -78,7 +89,7 @@ impl App {
 mod tests {
     use super::*;
     use crate::app::Arrival;
-    use crate::event::Event;
+    use crate::event::{Event, RoomEvent};
     use crate::patch::{Patch, RoomAct};
     use roost_client::Core;
 
@@ -117,6 +128,24 @@ mod tests {
                 .contains(&Act::Room(RoomAct::Open { video: false }))
         );
         assert!(shown(&second, "visit-status").contains("in another tab already"));
+    }
+
+    #[test]
+    fn a_guests_call_never_gets_small_and_a_second_press_asks_nobody() {
+        let mut app = App::new(Core::fresh(), |_| 0);
+        opens(&mut app, "tab", LINK);
+        asks(&mut app, "tab");
+        let small = Event::Room(RoomEvent::Small(true));
+
+        let after = does(&mut app, "tab", |app, turn| app.event("tab", small, turn));
+        assert!(!after.acts.contains(&Act::Focus("text")));
+        let again = asks(&mut app, "tab");
+        assert!(
+            !again
+                .acts
+                .contains(&Act::Room(RoomAct::Open { video: false }))
+        );
+        assert!(shown(&again, "visit-status").is_empty());
     }
 
     fn opens(app: &mut App, tab: &str, link: &str) -> Patch {

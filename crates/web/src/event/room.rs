@@ -28,6 +28,8 @@ pub enum RoomEvent {
     Connected(bool),
     /// The connection that was refused is to be tried again.
     Again,
+    /// The browser lacks what a connection needs.
+    Unable,
 }
 
 /// How the people of a call are shown.
@@ -51,7 +53,11 @@ impl RoomEvent {
             | Self::Admit(_)
             | Self::TurnAway(_)
             | Self::Again => true,
-            Self::Media(_) | Self::Offer(_) | Self::Watch(_) | Self::Connected(_) => false,
+            Self::Media(_)
+            | Self::Offer(_)
+            | Self::Watch(_)
+            | Self::Connected(_)
+            | Self::Unable => false,
         }
     }
 
@@ -81,6 +87,7 @@ impl RoomEvent {
             }),
             "room-watch" => Self::Watch(all(fields, "want", want)?),
             "room-again" => Self::Again,
+            "room-unable" => Self::Unable,
             "room-connected" => Self::Connected(text("is") == "true"),
             _ => return None,
         })

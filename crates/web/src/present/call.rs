@@ -134,11 +134,11 @@ fn complaints(view: &CallView, name: &str, media: &Media) -> Vec<String> {
 pub(super) fn asking(media: &Media) -> Option<&'static str> {
     let asks = |device: Device| device == Device::Waiting;
     match (asks(media.mic), asks(media.camera)) {
-        (true, true) => Some("The browser asks for the microphone and the camera: allow both."),
+        (true, true) => Some("If the browser asks for the microphone and the camera, allow both."),
         (true, false) => {
-            Some("The browser asks for the microphone: allow it, or nobody hears you.")
+            Some("If the browser asks for the microphone, allow it: nobody hears you before.")
         }
-        (false, true) => Some("The browser asks for the camera: allow it, or nobody sees you."),
+        (false, true) => Some("If the browser asks for the camera, allow it."),
         (false, false) => None,
     }
 }
@@ -218,10 +218,10 @@ mod tests {
         assert_eq!(asks(&media), "");
 
         media.mic = Device::Waiting;
-        assert!(asks(&media).contains("asks for the microphone: allow it"));
+        assert!(asks(&media).contains("asks for the microphone, allow it"));
         media.camera = Device::Waiting;
-        assert!(asks(&media).contains("the microphone and the camera: allow both"));
+        assert!(asks(&media).contains("the microphone and the camera, allow both"));
         media.mic = Device::On;
-        assert!(asks(&media).contains("asks for the camera: allow it"));
+        assert!(asks(&media).contains("asks for the camera, allow it"));
     }
 }

@@ -20,6 +20,7 @@ pub struct Room<'a> {
     pub speaker: Option<u32>,
     pub is_gone: bool,
     pub trouble: Option<&'a str>,
+    pub note: Option<&'a str>,
 }
 
 #[must_use]
@@ -44,6 +45,7 @@ pub fn room(room: &Room<'_>) -> RoomScreen {
         visitors: visitors(room.view, |decision| decision != Decision::TurnedAway),
         complaints: trouble.into_iter().chain(devices).collect(),
         is_refused: room.trouble.is_some(),
+        note: room.note.map(str::to_owned),
     }
 }
 
@@ -237,6 +239,7 @@ mod tests {
             speaker: Some(2),
             is_gone: trouble.is_some(),
             trouble,
+            note: None,
         };
         (room(&shown), tiles(&shown))
     }

@@ -34,6 +34,8 @@ pub struct RoomScreen {
     pub complaints: Vec<String>,
     /// There will be no connection unless somebody tries again.
     pub is_refused: bool,
+    /// What did not work, and is read once.
+    pub note: Option<String>,
 }
 
 /// A guest at the door of the call.
@@ -90,6 +92,7 @@ impl Samples for RoomScreen {
             visitors: Vec::new(),
             complaints: Vec::new(),
             is_refused: false,
+            note: None,
         };
         let visitor = |name: &str, is_admitted| Visitor {
             account: "01".repeat(16),
@@ -118,6 +121,7 @@ impl Samples for RoomScreen {
                 visitors: vec![visitor(HOSTILE, false), visitor("Mia", true)],
                 complaints: vec![HOSTILE.to_owned()],
                 is_refused: true,
+                note: Some(HOSTILE.to_owned()),
                 ..room(HOSTILE, HOSTILE)
             },
         ]

@@ -27,6 +27,8 @@ pub struct VisitForm {
     pub is_waiting: bool,
     /// The link can be used.
     pub is_whole: bool,
+    /// What is said is nothing that failed.
+    pub has_left: bool,
 }
 
 /// On an invite's page: this browser has an account already.
@@ -164,6 +166,7 @@ impl Samples for VisitForm {
             name: name.map(str::to_owned),
             is_waiting,
             is_whole,
+            has_left: is_waiting,
         })
         .into()
     }

@@ -248,7 +248,7 @@ fn candidates_that_come_together_travel_together() {
 }
 
 #[test]
-fn the_longest_description_fits_and_too_many_signals_fail_the_call() {
+fn the_longest_description_fits_and_more_candidates_than_there_is_room_for_are_left_out() {
     let mut net = Network::of(&[ADA, BEN]);
     let ring = net.joined();
     net.act(0, |calls, now| calls.signal(ring, offer(16 * 1024), now));
@@ -260,7 +260,9 @@ fn the_longest_description_fits_and_too_many_signals_fail_the_call() {
     for number in 0..=WAITING_MAX {
         net.act(0, |calls, now| calls.signal(ring, candidate(number), now));
     }
+    assert_eq!(net.stage(0), CallStage::Connecting, "there are others");
 
+    net.act(0, |calls, now| calls.signal(ring, offer(16), now));
     assert!(matches!(net.ended(0), CallEnd::Failed(_)));
 }
 

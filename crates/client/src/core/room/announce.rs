@@ -56,8 +56,9 @@ impl Core {
         self.hear_self();
     }
 
-    /// The keys of an epoch that is over for long enough are no keys any more.
-    pub(super) fn forget_epoch(&mut self, turn: &mut Turn<'_>) {
+    /// The keys of an epoch that is over for long enough are no keys any more, whether or not the server
+    /// answers anything.
+    pub(in crate::core) fn forget_epoch(&mut self, turn: &mut Turn<'_>) {
         let Some(room) = self.room.as_mut() else {
             return;
         };

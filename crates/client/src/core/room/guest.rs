@@ -48,7 +48,7 @@ impl Core {
         call: Option<GroupId>,
         turn: &mut Turn<'_>,
     ) {
-        if self.room.is_some() {
+        if self.room.as_ref().is_some_and(|room| !room.is_leaving()) {
             turn.refuse("Leave the other call first.");
             return;
         }
@@ -73,7 +73,8 @@ impl Core {
         };
         let conversation = visit.conversation;
         self.net.wanted = Wanted::Live;
-        if self.room.as_ref().is_some_and(|room| room.is_guest) {
+        let room = self.room.as_ref();
+        if room.is_some_and(|room| room.is_guest && !room.is_leaving()) {
             return;
         }
         self.wait_for_call(conversation, None, turn);

@@ -1,7 +1,7 @@
 //! Out of a call: the keys are wiped at once, then the others are asked to let this device go; the
 //! last one ends the call.
 
-use super::{Phase, RoomCall};
+use super::{Phase, Room, RoomCall};
 use crate::core::Core;
 use crate::core::net::Call;
 use crate::core::turn::Turn;
@@ -73,7 +73,8 @@ impl Core {
     }
 
     pub(super) fn on_left_room(&mut self, call: &GroupId, turn: &mut Turn<'_>) {
-        if self.room_in(call).is_some() {
+        // Whoever came back meanwhile stays.
+        if self.room_in(call).is_some_and(|room| room.is_leaving()) {
             self.end_room(None, turn);
         }
     }
@@ -85,7 +86,7 @@ impl Core {
         error: &ApiError,
         turn: &mut Turn<'_>,
     ) {
-        let Some(room) = self.room_in(group) else {
+        let Some(room) = self.room_in(group).filter(|room| room.is_leaving()) else {
             return;
         };
         // The roster changed meanwhile: the log tells how.
@@ -94,5 +95,11 @@ impl Core {
         } else {
             self.end_room(None, turn);
         }
+    }
+}
+
+impl Room {
+    pub(super) const fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Leaving { .. })
     }
 }

@@ -4,7 +4,7 @@
 //! Owns the member's part of the rules: a joiner's device is in the conversation now, and the key
 //! of its proof is one that the conversation gave. The server cannot check the second.
 
-use super::{Phase, RoomCall};
+use super::{Phase, Room, RoomCall};
 use crate::core::Core;
 use crate::core::net::Call;
 use crate::core::turn::Turn;
@@ -84,7 +84,7 @@ impl Core {
     }
 
     pub(super) fn on_room_page(&mut self, call: &GroupId, page: LogPage, turn: &mut Turn<'_>) {
-        let Some(room) = self.room_in(call) else {
+        let Some(room) = self.reading_room_in(call) else {
             return;
         };
         room.fetch = false;
@@ -105,14 +105,20 @@ impl Core {
     }
 
     pub(in crate::core) fn on_room_head(&mut self, call: &GroupId, head: Seq) {
-        if let Some(room) = self.room_in(call) {
+        if let Some(room) = self.reading_room_in(call) {
             room.fetch |= room.parked.is_empty() && room.cursor < head;
         }
     }
 
+    /// A guest who waits to be let in reads no log: what comes of it is from before they left.
+    fn reading_room_in(&mut self, call: &GroupId) -> Option<&mut Room> {
+        self.room_in(call)
+            .filter(|room| room.phase != Phase::Waiting)
+    }
+
     /// The server does not know the call, or not this device in it.
     pub(in crate::core) fn on_room_gone(&mut self, call: &GroupId, turn: &mut Turn<'_>) {
-        let Some(room) = self.room_in(call) else {
+        let Some(room) = self.reading_room_in(call) else {
             return;
         };
         if let Phase::Leaving { .. } = room.phase {
@@ -129,7 +135,7 @@ impl Core {
         entry: LogEntry,
         turn: &mut Turn<'_>,
     ) {
-        let Some(room) = self.room_in(call) else {
+        let Some(room) = self.reading_room_in(call) else {
             return;
         };
         let waiting = u64::try_from(room.parked.len()).unwrap_or(u64::MAX);

@@ -23,6 +23,8 @@ pub(super) struct Media {
     offer: Option<MediaOffer>,
     connection: Option<MediaConnection>,
     tracks: Vec<Track>,
+    /// They were told while an offer was under way: what its answer says of them is older, or the same.
+    has_news: bool,
     speaking: Vec<DeviceId>,
     wants: List<Want, { limit::CALL_SLOTS }>,
     /// The server does not know what is wanted.
@@ -42,6 +44,7 @@ impl Core {
             media.connection = None;
         }
         media.offer = Some(offer);
+        media.has_news = false;
     }
 
     pub(in crate::core) fn watch_tracks(&mut self, wants: Vec<Want>) {
@@ -88,8 +91,11 @@ impl Core {
         media.offer = None;
         media.connection = Some(connected.connection);
         media.is_unsaid = true;
+        let is_older = std::mem::take(&mut media.has_news);
         turn.notify(Notice::MediaAnswer(connected.answer));
-        self.on_tracks(call, connected.tracks, turn);
+        if !is_older {
+            self.on_tracks(call, connected.tracks, turn);
+        }
     }
 
     pub(super) fn on_media_refused(
@@ -124,6 +130,7 @@ impl Core {
         turn: &mut Turn<'_>,
     ) {
         if let Some(room) = self.room_in(call) {
+            room.media.has_news = room.media.offer.is_some();
             room.media.tracks = tracks.into_vec();
             turn.notify(Notice::RoomChanged);
         }

@@ -304,7 +304,6 @@ impl Core {
             Phase::Entering => self.pump_room_entry(turn),
             Phase::Live => {
                 self.follow_room(turn);
-                self.forget_epoch(turn);
                 self.unpark(turn);
                 self.look_at_people(turn);
                 self.pump_room_log(turn);
