@@ -340,6 +340,12 @@ mod tests {
                 .iter()
                 .all(|address| address.ip().is_loopback())
         );
+        let everywhere = config.calls.unwrap().listen;
+        assert_eq!(everywhere, Some(Ipv6Addr::UNSPECIFIED.into()));
+
+        let named = file("http = true\nlisten = '127.0.0.1:9000'");
+        let config = ServeArgs::default().over(named).unwrap();
+        assert_eq!(config.calls.unwrap().listen, None, "as the app");
     }
 
     #[test]

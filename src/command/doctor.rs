@@ -147,7 +147,7 @@ fn address(calls: &Calls, listen: IpAddr, own: &[IpAddr]) -> Finding {
     if listen.is_loopback() {
         return unsure(&format!(
             "calls are listened for at {listen}, which only this machine reaches. For others, start \
-             the server with --listen '[::]:8443', or set calls.listen where a proxy is before it"
+             the server with --listen '[::]:8443', or set calls.listen if a proxy stands in front of it"
         ));
     }
     let ports = format!(

@@ -32,7 +32,7 @@ pub struct CallsFile {
 pub struct Calls {
     /// Port for STUN and TURN, by UDP and by TCP.
     pub udp: u16,
-    /// Whether somebody asked for that port: then it must be had.
+    /// Whether somebody asked for that port, or for the address: then it must be had.
     pub is_chosen: bool,
     /// What the relay listens to, if not to what the app does.
     pub listen: Option<IpAddr>,
@@ -57,7 +57,7 @@ impl Calls {
         let everywhere = hidden.then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         let calls = Self {
             udp: chosen.unwrap_or(UDP_PORT),
-            is_chosen: chosen.is_some(),
+            is_chosen: chosen.is_some() || listen.is_some(),
             listen: listen.or(everywhere),
             ports: file.relay.as_deref().map_or(Ok(RELAY_PORTS), range)?,
             external: file.external.as_deref().map(external).transpose()?,
@@ -134,6 +134,7 @@ mod tests {
         let named = "listen = '192.168.1.7'";
         assert_eq!(listen(named, true).as_deref(), Some("192.168.1.7"));
         assert_eq!(listen(named, false).as_deref(), Some("192.168.1.7"));
+        assert!(load(None, named).unwrap().unwrap().is_chosen);
         let refused = load(None, "listen = '[::]:3478'").unwrap_err();
         assert!(refused.contains("without a port"), "{refused}");
     }

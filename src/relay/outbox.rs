@@ -9,8 +9,9 @@ const RUN_BYTES_MAX: usize = 65_000;
 const RUN_SEGMENT_BYTES_MAX: usize = 1_232;
 /// The most segments that kernels take at once.
 const RUN_SEGMENTS_MAX: usize = 64;
-/// So much is sent before more is taken up.
+/// So much is sent before more is taken up: runs are looked through for each datagram.
 const FULL_BYTES: usize = 256 * 1024;
+const FULL_RUNS: usize = 256;
 /// Buffers that are kept for later runs.
 const SPARE_MAX: usize = 64;
 
@@ -71,7 +72,7 @@ impl<V: Copy + PartialEq> Outbox<V> {
 
     /// It is time to send what is there.
     pub const fn is_full(&self) -> bool {
-        self.bytes >= FULL_BYTES
+        self.bytes >= FULL_BYTES || self.runs.len() >= FULL_RUNS
     }
 
     /// Sends all of it: where by, where to, the datagrams, the size of each.
@@ -165,6 +166,25 @@ mod tests {
             .map(|(_, _, datagrams)| datagrams.len())
             .collect();
         assert_eq!(runs, [2, 1, 1]);
+    }
+
+    #[test]
+    fn an_outbox_is_full_of_bytes_or_of_places_until_it_is_sent() {
+        let mut outbox = Outbox::default();
+        while !outbox.is_full() {
+            outbox.put(1, place(1), b"", &[7; 1_000]);
+        }
+        assert!(outbox.bytes >= FULL_BYTES);
+        flushed(&mut outbox);
+        assert!(!outbox.is_full());
+
+        for port in 1..=u16::try_from(FULL_RUNS).unwrap() {
+            assert!(!outbox.is_full());
+            outbox.put(1, place(port), b"", &[]);
+        }
+        assert!(outbox.is_full());
+        flushed(&mut outbox);
+        assert!(!outbox.is_full());
     }
 
     #[test]

@@ -41,6 +41,7 @@ export class Room {
   constructor(video, tell) {
     this.#tell = tell;
     this.devices = new Devices((kind) => this.#onDevice(kind));
+    if (!Link.isPossible()) return;
     this.devices.turn('mic', true);
     if (video) this.devices.turn('camera', true);
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
@@ -116,7 +117,7 @@ export class Room {
   /** @param {Kind} kind */
   toggle(kind) {
     const { states } = this.devices;
-    this.devices.turn(kind, states[kind] !== 'on' && states[kind] !== 'waiting');
+    if (Link.isPossible()) this.devices.turn(kind, states[kind] !== 'on' && states[kind] !== 'waiting');
   }
 
   networkChanged() {

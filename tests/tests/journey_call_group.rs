@@ -436,8 +436,9 @@ fn what_was_told_of_tracks_while_an_offer_was_under_way_is_not_taken_back_by_its
         }]),
     });
     world.pass(SOON_MS);
-
     answers.join().unwrap();
+    world.pass(SOON_MS);
+
     assert!(
         ada.notices()
             .iter()

@@ -328,6 +328,35 @@ fn a_guest_who_was_removed_is_out_and_whoever_removed_it_is_not_asked_again() {
     assert!(ada.at_the_door().is_empty());
     assert_eq!(ben.at_the_door(), ["mia"]);
     assert_eq!(ada.roster(), ["ada", "ben"]);
+
+    ben.lets_in(&mia);
+    world.pass(10 * SOON_MS);
+    assert_eq!(ada.roster(), ["ada", "ben", "mia"], "it is ben's guest now");
+}
+
+#[test]
+fn a_guest_who_was_let_in_while_away_and_is_out_again_goes_on_knocking() {
+    let (world, [ada, ben], room) = two_in_call(519);
+    let link = ada.call_link(&room);
+    let mia = world.device("mia");
+    mia.visits(&link);
+    world.pass(KNOCK_MS);
+    mia.disconnects();
+    ada.lets_in(&mia);
+    world.pass(2 * SOON_MS);
+    assert_eq!(ada.roster(), ["ada", "ben", "mia"]);
+    ada.wishes(Command::RemoveFromCall {
+        account: mia.account(),
+    });
+    world.pass(2 * SOON_MS);
+    assert_eq!(ben.roster(), ["ada", "ben"]);
+
+    // The way in that waits for her leads nowhere any more.
+    mia.visits(&link);
+    world.pass(10 * KNOCK_MS);
+
+    assert_eq!(mia.call_state(), Some(RoomState::Waiting));
+    assert_eq!(ben.at_the_door(), ["mia"]);
 }
 
 #[test]

@@ -86,7 +86,13 @@ fn keys_that_somebody_who_was_removed_has_open_nothing_six_seconds_later() {
 }
 
 #[test]
-fn they_open_nothing_six_seconds_later_also_where_the_server_answers_nothing_any_more() {
+fn they_open_nothing_six_seconds_later_also_for_whoever_is_signed_out_or_cut_off() {
+    for is_cut_off in [false, true] {
+        they_open_nothing_to_whom_the_server_keeps_out(is_cut_off);
+    }
+}
+
+fn they_open_nothing_to_whom_the_server_keeps_out(is_cut_off: bool) {
     let (mut world, room) = three();
     for at in [ADA, BEN, CEM] {
         enter(&mut world, at, room);
@@ -97,9 +103,13 @@ fn they_open_nothing_six_seconds_later_also_where_the_server_answers_nothing_any
     world.run_without_time();
     assert_eq!(epochs(&world, BEN).len(), 2, "for what is on its way");
 
-    // Nobody is signed in any more, and nobody gets in again.
-    world.relay.refuse_next = vec![ErrorCode::NotSignedIn; 9];
-    world.relay.refuse_sign_ins = 1_000;
+    if is_cut_off {
+        world.people[BEN].offline = true;
+        world.drop_socket(BEN);
+    } else {
+        world.relay.refuse_next = vec![ErrorCode::NotSignedIn; 9];
+        world.relay.refuse_sign_ins = 1_000;
+    }
     world.tell(BEN, Command::RefreshPeople);
     world.run_without_time();
     pass(&mut world, 7);

@@ -37,8 +37,8 @@ pub enum Ask {
 pub struct Batch(Vec<(SocketAddr, Vec<u8>)>);
 
 impl Batch {
-    /// Takes a datagram that [`crate::door::is_ours`]; dropped if it is larger than any that is, or beyond
-    /// what ever waits.
+    /// Takes a datagram that [`crate::door::is_ours`]. Dropped if it is longer than any that is, or if as many are here as
+    /// ever wait.
     pub fn put(&mut self, from: SocketAddr, bytes: &[u8]) {
         if bytes.len() <= DATAGRAM_BYTES && self.0.len() < DATAGRAMS_MAX {
             self.0.push((from, bytes.to_vec()));

@@ -103,11 +103,13 @@ async fn a_wrong_key_opens_no_frame() -> Result<()> {
     let mut his = Seals::of(&house.station, ben).await?;
     his.takes(FRAMES).await?;
 
-    ben.hears_nothing_of("Ada").await?;
-
     let counts = ben.counts_frames().await?;
     let is_closed = counts["opened"] == 0;
     ensure!(is_closed, "frames open with a wrong key: {counts}");
+    ben.hears_nothing_of("Ada").await?;
+
+    let counts = ben.counts_frames().await?;
+    ensure!(counts["opened"] == 0, "{counts}");
     ensure!(counts["refused"].as_u64() >= Some(FRAMES), "{counts}");
     let decoded = ben.frames_decoded().await?;
     ensure!(decoded == 0, "{decoded} pictures were decoded");

@@ -23,9 +23,6 @@ pub mod flag {
     pub const HAND: u32 = 8;
 }
 
-const TOO_OLD: &str = "This browser cannot seal sound and pictures, so it sends and plays none. Update \
-     it, or use another one.";
-
 /// A group call in a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRoom {
@@ -45,6 +42,8 @@ pub struct HeldRoom {
     is_gone: bool,
     /// Why there is no connection.
     trouble: Option<String>,
+    /// The browser cannot take part.
+    is_unable: bool,
     /// What did not work otherwise.
     note: Option<String>,
 }
@@ -86,9 +85,8 @@ impl App {
             }
             RoomEvent::Connected(is) => self.change_room(tab, |room| room.is_gone = !is),
             RoomEvent::Again => self.change_room(tab, |room| room.is_unconnected = true),
-            RoomEvent::Unable => {
-                self.change_room(tab, |room| room.trouble = Some(TOO_OLD.to_owned()));
-            }
+            RoomEvent::Unable => self.change_room(tab, |room| room.is_unable = true),
+            RoomEvent::Noted => self.forget_note(tab),
             RoomEvent::Offer(offer) => self.room_command(tab, Command::ConnectMedia(offer), turn),
             RoomEvent::Watch(wants) => self.room_command(tab, Command::WatchTracks(wants), turn),
         }
@@ -112,6 +110,14 @@ impl App {
         for tab in held {
             self.change_room(&tab, |room| room.is_unconnected = true);
             self.tell_flags(&tab, turn);
+        }
+    }
+
+    /// The others are in the banner still.
+    fn forget_note(&mut self, tab: &str) {
+        let room = self.tabs.get_mut(tab).and_then(Tab::room_mut);
+        if let Some(read) = room.and_then(|room| room.note.take()) {
+            self.notes.retain(|note| *note != read);
         }
     }
 
@@ -168,6 +174,7 @@ impl App {
             speaker: held.speaker,
             is_gone: held.is_gone,
             trouble: held.trouble.as_deref(),
+            is_unable: held.is_unable,
             note: held.note.as_deref(),
         };
         tab.shown
@@ -266,6 +273,7 @@ impl HeldRoom {
             is_unconnected: false,
             is_gone: false,
             trouble: None,
+            is_unable: false,
             note: None,
         }
     }

@@ -48,7 +48,8 @@ impl App {
         if let Some(tab) = self.tabs.get_mut(tab).filter(|tab| tab.is_visit()) {
             let said = match state {
                 Some(RoomState::Live) => LEFT,
-                _ => GAVE_UP,
+                Some(RoomState::Waiting | RoomState::Entering) => GAVE_UP,
+                Some(RoomState::Leaving) | None => return,
             };
             said.clone_into(&mut tab.status);
         }

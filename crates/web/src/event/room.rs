@@ -30,6 +30,8 @@ pub enum RoomEvent {
     Again,
     /// The browser lacks what a connection needs.
     Unable,
+    /// The note was read.
+    Noted,
 }
 
 /// How the people of a call are shown.
@@ -52,7 +54,8 @@ impl RoomEvent {
             | Self::Remove(_)
             | Self::Admit(_)
             | Self::TurnAway(_)
-            | Self::Again => true,
+            | Self::Again
+            | Self::Noted => true,
             Self::Media(_)
             | Self::Offer(_)
             | Self::Watch(_)
@@ -88,6 +91,7 @@ impl RoomEvent {
             "room-watch" => Self::Watch(all(fields, "want", want)?),
             "room-again" => Self::Again,
             "room-unable" => Self::Unable,
+            "room-noted" => Self::Noted,
             "room-connected" => Self::Connected(text("is") == "true"),
             _ => return None,
         })

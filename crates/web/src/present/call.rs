@@ -136,7 +136,7 @@ pub(super) fn asking(media: &Media) -> Option<&'static str> {
     match (asks(media.mic), asks(media.camera)) {
         (true, true) => Some("If the browser asks for the microphone and the camera, allow both."),
         (true, false) => {
-            Some("If the browser asks for the microphone, allow it: nobody hears you before.")
+            Some("If the browser asks for the microphone, allow it: until then nobody hears you.")
         }
         (false, true) => Some("If the browser asks for the camera, allow it."),
         (false, false) => None,

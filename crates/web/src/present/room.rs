@@ -20,12 +20,18 @@ pub struct Room<'a> {
     pub speaker: Option<u32>,
     pub is_gone: bool,
     pub trouble: Option<&'a str>,
+    /// The page cannot take part.
+    pub is_unable: bool,
     pub note: Option<&'a str>,
 }
 
+const TOO_OLD: &str = "This browser cannot seal sound and pictures, so it sends and plays none. Update \
+     it, or use another one.";
+
 #[must_use]
 pub fn room(room: &Room<'_>) -> RoomScreen {
-    let trouble = room.trouble.map(str::to_owned);
+    let trouble = room.is_unable.then_some(TOO_OLD).or(room.trouble);
+    let trouble = trouble.map(str::to_owned);
     let devices = device_complaints("Nobody can hear you", room.media);
     RoomScreen {
         title: room.title.to_owned(),
@@ -44,7 +50,7 @@ pub fn room(room: &Room<'_>) -> RoomScreen {
         waiting: waiting(room.view),
         visitors: visitors(room.view, |decision| decision != Decision::TurnedAway),
         complaints: trouble.into_iter().chain(devices).collect(),
-        is_refused: room.trouble.is_some(),
+        is_refused: room.trouble.is_some() && !room.is_unable,
         note: room.note.map(str::to_owned),
     }
 }
@@ -166,7 +172,9 @@ fn status(room: &Room<'_>) -> String {
     match room.view.state {
         RoomState::Waiting => "Waiting to be let in…".to_owned(),
         RoomState::Entering => "Joining…".to_owned(),
-        RoomState::Live if room.trouble.is_some() => "No sound and no picture".to_owned(),
+        RoomState::Live if room.trouble.is_some() || room.is_unable => {
+            "No sound and no picture".to_owned()
+        }
         RoomState::Live if room.is_gone => "The connection is gone. Connecting again…".to_owned(),
         RoomState::Live if count <= 1 => "Nobody else is here yet".to_owned(),
         RoomState::Live if room.media.is_weak => "Weak connection".to_owned(),
@@ -239,6 +247,7 @@ mod tests {
             speaker: Some(2),
             is_gone: trouble.is_some(),
             trouble,
+            is_unable: false,
             note: None,
         };
         (room(&shown), tiles(&shown))

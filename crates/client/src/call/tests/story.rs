@@ -248,7 +248,8 @@ fn candidates_that_come_together_travel_together() {
 }
 
 #[test]
-fn the_longest_description_fits_and_more_candidates_than_there_is_room_for_are_left_out() {
+fn the_longest_description_fits_and_of_what_there_is_no_room_for_candidates_are_left_out_and_no_offer()
+ {
     let mut net = Network::of(&[ADA, BEN]);
     let ring = net.joined();
     net.act(0, |calls, now| calls.signal(ring, offer(16 * 1024), now));

@@ -227,11 +227,10 @@ impl Room {
         true
     }
 
-    /// Whoever of the conversation is out of the call may come back; a guest has to be let in again.
+    /// Whoever is out of the call may come back; a guest has to be let in again, by somebody else perhaps.
     fn forgive(&mut self) {
         let mut banished = std::mem::take(&mut self.banished);
-        let is_member = |account: &_| self.people.values().any(|person| person == account);
-        banished.retain(|account| self.has_account(account) || !is_member(account));
+        banished.retain(|account| self.has_account(account));
         self.banished = banished;
     }
 

@@ -211,6 +211,13 @@ impl Core {
         }
     }
 
+    /// It was let in and is out again, or the call is over: it goes on knocking.
+    pub(super) fn on_room_tree_refused(&mut self, call: &GroupId) {
+        if let Some(room) = self.room_in(call) {
+            room.invited = None;
+        }
+    }
+
     /// Somebody in the call may have shown that they have the link.
     pub(super) fn on_vouches(&mut self, vouches: &[Vouch], turn: &mut Turn<'_>) {
         let Some(link) = self.session.visit.as_ref().map(|visit| &visit.call_link) else {

@@ -440,7 +440,8 @@ impl Core {
                 self.on_leaving_refused(group, call, error, turn);
             }
             RoomCall::Verdict(seq) => self.on_room_verdict(group, seq, None, turn),
-            RoomCall::Log | RoomCall::Tree => self.on_room_gone(group, turn),
+            RoomCall::Log => self.on_room_gone(group, turn),
+            RoomCall::Tree => self.on_room_tree_refused(group),
             RoomCall::Claim(account) => {
                 self.on_guest_refused(group, account, Some(error), turn);
             }
