@@ -25,7 +25,7 @@ function act(event, target) {
   if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === 'k') return find();
   if (event.altKey && key.toLowerCase() === 'c') return toCall();
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
-  if (target.closest('.call')) return inCall(key);
+  if (target.closest('.call') || (isNowhere(target) && document.querySelector('.call:not(.small)'))) return inCall(key);
   if (key === 'Escape' && !document.querySelector('#panel[open]')) return back(target);
   if (target.closest('#find')) return inFind(key);
   if (target.closest('#rows')) return along(key, target, '#rows .row') || false;
@@ -34,6 +34,11 @@ function act(event, target) {
   if (target.id === 'text') return inComposer(event, /** @type {HTMLTextAreaElement} */ (target));
   const message = /** @type {HTMLElement | null} */ (target.closest('article[data-message]'));
   return message ? inMessage(key, target, message) : false;
+}
+
+/** What had the focus is gone: keys are for what fills the screen. @param {HTMLElement} target */
+function isNowhere(target) {
+  return target === document.body && !document.querySelector('dialog[open]');
 }
 
 /** To who calls, or to the call that one is in. */
@@ -65,7 +70,8 @@ function back(target) {
   if (target === field && field?.value) findAll();
   else if (byId('replying')?.hidden === false) tell('cancel-reply');
   else if (target.closest('#messages')) byId('text')?.focus();
-  else location.hash = '#/';
+  // A guest has no conversations, and the link of the call stands after the #.
+  else if (byId('rows')) location.hash = '#/';
   return true;
 }
 

@@ -212,6 +212,12 @@ fn port(url: &str) -> Option<u16> {
 fn address(findings: &Findings) -> (Health, Option<String>) {
     match findings.relay() {
         Some(address) if is_carriers(&address) => (Health::Bearable, Some(carriers(&address))),
+        Some(address) if address.is_loopback() => (
+            Health::Bearable,
+            Some(format!(
+                "{address} is reached only on the server’s own machine. For others, start the server with --listen '[::]:8443'."
+            )),
+        ),
         Some(address) if is_local(&address) => (
             Health::Bearable,
             Some(format!(
@@ -241,10 +247,8 @@ const fn is_carriers(address: &IpAddr) -> bool {
 
 const fn is_local(address: &IpAddr) -> bool {
     match address {
-        IpAddr::V4(four) => four.is_private() || four.is_loopback() || four.is_link_local(),
-        IpAddr::V6(six) => {
-            six.is_loopback() || six.is_unique_local() || six.is_unicast_link_local()
-        }
+        IpAddr::V4(four) => four.is_private() || four.is_link_local(),
+        IpAddr::V6(six) => six.is_unique_local() || six.is_unicast_link_local(),
     }
 }
 
@@ -300,11 +304,13 @@ mod tests {
         let wrong = found(&[("outside", "closed")]);
         let carrier = found(&[("udp", "on 100.64.3.4"), ("outside", "closed")]);
         let local = found(&[("udp", "on 192.168.1.7")]);
+        let here = found(&[("udp", "on 127.0.0.1")]);
 
         assert!(advice(&wrong, "The relay’s address").contains("203.0.113.9"));
         assert!(advice(&wrong, "The relay’s address").contains("calls.external"));
         assert!(advice(&carrier, "The relay’s address").contains("carrier-grade"));
         assert!(advice(&local, "The relay’s address").contains("only in this network"));
+        assert!(advice(&here, "The relay’s address").contains("--listen '[::]:8443'"));
     }
 
     #[test]
