@@ -44,7 +44,8 @@ async fn meet_and_move() -> Result<()> {
     street.ben.hears_nothing().await?;
     street.home.moves()?;
     let found = tokio::time::timeout(FOUND_AGAIN, street.ben.hears(ADA));
-    found.await.context("not found again in time")??;
+    let late = "not found again in time";
+    found.await.context(late)?.context(late)?;
     street.ada.has_restarted_since(&before).await?;
     street.talk().await.context("after she moved")?;
 
