@@ -57,9 +57,7 @@ fn a_guest_who_comes_first_waits_until_there_is_a_call() {
     let room = ada.founds("two", &[&ben]);
     world.settle();
     let link = ada.call_link(&room);
-    let mia = world.device("mia");
-    mia.visits(&link);
-    world.pass(KNOCK_MS);
+    let mia = guest_at_door(&world, "mia", &link);
     assert_eq!(mia.core().room().and_then(|room| room.call), None);
 
     ada.enters(&room);
@@ -122,9 +120,7 @@ fn who_was_turned_away_is_not_shown_in_the_conversation_either() {
 fn whoever_is_turned_away_waits_unseen_and_whoever_stops_knocking_is_forgotten() {
     let (world, [ada, ben], room) = two_in_call(502);
     let link = ada.call_link(&room);
-    let mia = world.device("mia");
-    mia.visits(&link);
-    world.pass(KNOCK_MS);
+    let mia = guest_at_door(&world, "mia", &link);
 
     ada.wishes(Command::TurnAway {
         account: mia.account(),
@@ -142,9 +138,7 @@ fn whoever_is_turned_away_waits_unseen_and_whoever_stops_knocking_is_forgotten()
 fn whoever_was_turned_away_is_let_in_after_all_by_who_thinks_better_of_it() {
     let (world, [ada, ben], room) = two_in_call(516);
     let link = ada.call_link(&room);
-    let mia = world.device("mia");
-    mia.visits(&link);
-    world.pass(KNOCK_MS);
+    let mia = guest_at_door(&world, "mia", &link);
     ada.wishes(Command::TurnAway {
         account: mia.account(),
     });
@@ -172,12 +166,7 @@ fn whoever_was_turned_away_is_let_in_after_all_by_who_thinks_better_of_it() {
 fn a_guest_who_left_and_asks_again_at_once_waits_to_be_let_in() {
     let (world, [ada, _], room) = two_in_call(518);
     let link = ada.call_link(&room);
-    let mia = world.device("mia");
-    mia.visits(&link);
-    world.pass(KNOCK_MS);
-    ada.lets_in(&mia);
-    world.pass(2 * SOON_MS);
-    assert_eq!(ada.roster(), ["ada", "ben", "mia"]);
+    let mia = guest_in_call(&world, &ada, &link);
 
     mia.wishes(Command::LeaveCall);
     mia.visits(&link);
@@ -261,9 +250,7 @@ fn a_guest_enters_no_call_in_which_nobody_shows_that_they_have_its_link() {
 fn nobody_is_let_in_who_has_not_knocked() {
     let (world, [ada, ben], room) = two_in_call(512);
     let link = ada.call_link(&room);
-    let mia = world.device("mia");
-    mia.visits(&link);
-    world.pass(KNOCK_MS);
+    let mia = guest_at_door(&world, "mia", &link);
     mia.disconnects();
     world.pass(3 * KNOCK_MS);
 
@@ -338,9 +325,7 @@ fn a_guest_who_was_removed_is_out_and_whoever_removed_it_is_not_asked_again() {
 fn a_guest_who_was_let_in_while_away_and_is_out_again_goes_on_knocking() {
     let (world, [ada, ben], room) = two_in_call(519);
     let link = ada.call_link(&room);
-    let mia = world.device("mia");
-    mia.visits(&link);
-    world.pass(KNOCK_MS);
+    let mia = guest_at_door(&world, "mia", &link);
     mia.disconnects();
     ada.lets_in(&mia);
     world.pass(2 * SOON_MS);
@@ -423,9 +408,7 @@ fn everybody_has_one_link_of_their_own_until_that_is_nearly_over() {
 fn by_a_link_that_was_withdrawn_nobody_comes_any_more() {
     let (world, [ada, ben], room) = two_in_call(516);
     let link = ada.call_link(&room);
-    let mia = world.device("mia");
-    mia.visits(&link);
-    world.pass(KNOCK_MS);
+    let mia = guest_at_door(&world, "mia", &link);
     assert_eq!(ada.own_links(&room), [link.as_str()]);
 
     assert_eq!(ada.at_the_door(), ["mia"]);
@@ -541,14 +524,19 @@ fn two_in_call(seed: u64) -> (World, [Person; 2], GroupId) {
     (world, people, room)
 }
 
+fn guest_at_door(world: &World, name: &str, link: &str) -> Person {
+    let guest = world.device(name);
+    guest.visits(link);
+    world.pass(KNOCK_MS);
+    guest
+}
+
 fn guest_in_call(world: &World, host: &Person, link: &str) -> Person {
     guest_in_call_as(world, "mia", host, link)
 }
 
 fn guest_in_call_as(world: &World, name: &str, host: &Person, link: &str) -> Person {
-    let mia = world.device(name);
-    mia.visits(link);
-    world.pass(KNOCK_MS);
+    let mia = guest_at_door(world, name, link);
     host.lets_in(&mia);
     world.pass(2 * SOON_MS);
     assert_eq!(mia.call_state(), Some(RoomState::Live));
