@@ -44,7 +44,8 @@ pub(super) enum RoomCall {
     Open,
     Enter,
     Log,
-    Commit,
+    /// With the commit's hash: the next one may be on its way before this one is answered.
+    Commit(EntryHash),
     Leave,
     End,
     Verdict(Seq),
@@ -388,9 +389,9 @@ impl Core {
                 self.on_call_entered(group, api::SubmitCommit::reply(body).ok()?, turn);
             }
             RoomCall::Log => self.on_room_page(group, FetchLog::reply(body).ok()?, turn),
-            RoomCall::Commit => {
+            RoomCall::Commit(hash) => {
                 api::SubmitCommit::reply(body).ok()?;
-                self.on_room_commit_accepted(group);
+                self.on_room_commit_accepted(group, hash);
             }
             RoomCall::Leave => {
                 api::SubmitProposal::reply(body).ok()?;
@@ -435,7 +436,7 @@ impl Core {
         match call {
             RoomCall::Open => self.on_opening_refused(group, error, turn),
             RoomCall::Enter => self.on_room_entry_refused(group, error, turn),
-            RoomCall::Commit => self.on_room_commit_refused(group, error, turn),
+            RoomCall::Commit(hash) => self.on_room_commit_refused(group, hash, error, turn),
             RoomCall::Leave | RoomCall::End => {
                 self.on_leaving_refused(group, call, error, turn);
             }

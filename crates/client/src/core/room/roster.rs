@@ -187,16 +187,18 @@ impl Core {
         let waiting = commit.filter(|commit| !commit.accepted);
         let request = waiting.and_then(|commit| {
             let (bytes, info) = (&commit.commit, &commit.group_info);
-            submission(call, bytes, info, &commit.welcomes, state)
+            let request = submission(call, bytes, info, &commit.welcomes, state)?;
+            Some((commit.hash, request))
         });
-        if let Some(request) = request {
-            self.call(Call::Room(call, RoomCall::Commit), &request, turn);
+        if let Some((hash, request)) = request {
+            self.call(Call::Room(call, RoomCall::Commit(hash)), &request, turn);
         }
     }
 
     /// It is applied when it comes back from the log.
-    pub(super) fn on_room_commit_accepted(&mut self, call: &GroupId) {
-        if let Some(commit) = self.room_in(call).and_then(|room| room.commit.as_mut()) {
+    pub(super) fn on_room_commit_accepted(&mut self, call: &GroupId, hash: EntryHash) {
+        let commit = self.room_in(call).and_then(|room| room.commit.as_mut());
+        if let Some(commit) = commit.filter(|commit| commit.hash == hash) {
             commit.accepted = true;
         }
     }
@@ -204,10 +206,12 @@ impl Core {
     pub(super) fn on_room_commit_refused(
         &mut self,
         call: &GroupId,
+        hash: EntryHash,
         error: &ApiError,
         turn: &mut Turn<'_>,
     ) {
-        let Some(room) = self.room_in(call) else {
+        let is_of = |room: &&mut Room| room.commit.as_ref().is_some_and(|it| it.hash == hash);
+        let Some(room) = self.room_in(call).filter(is_of) else {
             return;
         };
         room.commit = None;
