@@ -1,7 +1,8 @@
 //! The server node: the real [`App`] over a disk that outlives it.
 //!
 //! Owns which process is running and the server's ends of connections. Every future of the app is
-//! polled to its end in place; one that waits met the death of its process.
+//! polled to its end in place; one that waits met the death of its process, or waits for the test's own
+//! thread that plays who forwards calls.
 
 use super::dice::Seeded;
 use super::fragile_store::{Death, FragileStore};
@@ -13,6 +14,7 @@ use roost_sfu::Queue;
 use roost_wire::Ticket;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A server and its disk.
@@ -133,7 +135,17 @@ impl Server {
             body: call.body.clone(),
             peer: PeerAddr::of(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
         };
-        let response = api::dispatch(&process.app, &request, time(now)).now_or_never()?;
+        let now = time(now);
+        let mut answer = pin!(api::dispatch(&process.app, &request, now));
+        let response = loop {
+            if let Some(response) = answer.as_mut().now_or_never() {
+                break response;
+            }
+            if self.store.is_dead() {
+                return None;
+            }
+            std::thread::yield_now();
+        };
         Some(HttpReply {
             status: response.status,
             body: response.body,
