@@ -25,6 +25,9 @@ pub enum Delivery {
         device: DeviceId,
         last: Seq,
     },
+    /// The device is out of the conversation of this call: it follows it no longer, and has no media in
+    /// it, whoever is there to remove it.
+    OutOfCall { call: GroupId, device: DeviceId },
     /// A call's group is gone: what its followers get, and the end of its media.
     Gone { group: GroupId, frame: Bytes },
     /// There is something new in the device's inbox.

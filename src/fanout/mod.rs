@@ -127,6 +127,7 @@ impl Hub {
                 last,
             } => inner.step(group, last, |step| step.leaving.push(device)),
             Delivery::Passing { group, from, frame } => inner.pass(group, from, &frame),
+            Delivery::OutOfCall { call, device } => inner.drop_followers(&call, &device),
             Delivery::Gone { group, frame } => inner.pass(group, None, &frame),
             Delivery::Inbox { device } => inner.to_device(&device, &Mail::Inbox),
             Delivery::Disconnect { device } => inner.to_device(&device, &Mail::Close(None)),
@@ -176,6 +177,16 @@ impl Inner {
     fn unfollow(&mut self, group: &GroupId, id: ConnectionId) {
         if let Some(lane) = self.lanes.get_mut(group) {
             lane.followers.remove(&id);
+            if lane.followers.is_empty() {
+                self.lanes.remove(group);
+            }
+        }
+    }
+
+    fn drop_followers(&mut self, group: &GroupId, device: &DeviceId) {
+        if let Some(lane) = self.lanes.get_mut(group) {
+            lane.followers
+                .retain(|_, follower| follower.device != *device);
             if lane.followers.is_empty() {
                 self.lanes.remove(group);
             }

@@ -221,7 +221,7 @@ impl Connection {
                 }
                 Output::Signal { group, sealed } => self.signal(group, sealed, now).await,
                 Output::Watch { group, wants } => {
-                    if self.may(Kind::Request, now) {
+                    if self.may(Kind::Watch, now) {
                         self.app.media.watch(&self.caller, group, wants);
                     }
                 }

@@ -70,6 +70,14 @@ impl<'a> Incoming<'a> {
         self.counted(Kind::Knock, limit::KNOCKS_PER_SECOND)
     }
 
+    /// Who connects to the media of a call, counted apart: one machine serves all calls.
+    ///
+    /// # Errors
+    /// `NotSignedIn`, `TooMany`.
+    pub fn offerer(&self) -> Result<Caller, Refusal> {
+        self.counted(Kind::Media, limit::MEDIA_OFFERS_PER_SECOND)
+    }
+
     /// Who asks, counted as one message of theirs. Not for guests of calls.
     ///
     /// # Errors

@@ -171,7 +171,11 @@ impl From<GroupError> for Refusal {
 impl From<MediaError> for Refusal {
     fn from(error: MediaError) -> Self {
         match error {
-            MediaError::None => Self::not_found(),
+            MediaError::None => refusal(
+                ErrorCode::Refused,
+                "This server forwards no calls. Whoever runs it can switch that on: calls.udp in \
+                 roost.toml.",
+            ),
             MediaError::Group(error) => error.into(),
             MediaError::Busy => Self(ApiError::too_many(
                 "The server forwards as much as it can; try again in a moment.",

@@ -112,7 +112,11 @@ impl Media {
         };
         match delivery {
             Delivery::Disconnect { device } => queue.forget(*device),
-            Delivery::Leave { group, device, .. } => queue.cut(*group, *device),
+            Delivery::Leave { group, device, .. }
+            | Delivery::OutOfCall {
+                call: group,
+                device,
+            } => queue.cut(*group, *device),
             Delivery::Gone { group, .. } => queue.close(*group),
             Delivery::Entry { .. } | Delivery::Passing { .. } | Delivery::Inbox { .. } => {}
         }

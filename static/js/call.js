@@ -307,8 +307,9 @@ class Call {
 
   /** @param {import('./peer.js').Word} word */
   #onWord(word) {
-    if (word.bye) return void setTimeout(() => tell('call-hang-up', [['call', this.id]]), BYE_MS);
-    this.#word = word;
+    const { bye, ...is } = word;
+    if (bye) return void setTimeout(() => call === this && tell('call-hang-up', [['call', this.id]]), BYE_MS);
+    this.#word = is;
     this.#tell();
   }
 

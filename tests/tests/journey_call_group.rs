@@ -7,7 +7,7 @@ use roost_sfu::{Ask, Queue};
 use roost_tests::world::{Person, World};
 use roost_wire::api::{MediaConnected, MediaConnection, Sdp, Track, TrackId, TrackKind, Tracks};
 use roost_wire::frame::ServerFrame;
-use roost_wire::{DeviceId, GroupId, List};
+use roost_wire::{Blob, DeviceId, GroupId, List};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -167,7 +167,7 @@ fn a_stranger_to_the_conversation_does_not_enter_its_call() {
 }
 
 #[test]
-fn a_device_that_is_cut_off_is_removed_and_comes_back_by_itself() {
+fn a_device_that_crashed_is_removed_after_a_while_and_its_keys_open_nothing() {
     let (world, [ada, ben, cem], _) = three_in_call(425);
     let before = cem.keys();
 
@@ -178,6 +178,102 @@ fn a_device_that_is_cut_off_is_removed_and_comes_back_by_itself() {
     assert_eq!(ben.roster(), ["ada", "ben"]);
     assert_opens_nothing(&before, &ada.keys());
     assert!(cem.core().room().is_none(), "nothing of a call is stored");
+}
+
+#[test]
+fn who_is_not_heard_is_cut_off_and_comes_back_by_itself() {
+    let (world, [ada, ben, cem], _) = three_in_call(443);
+    let epoch = ada.keys().epoch;
+
+    cem.is_hoarse(true);
+    world.pass(30_000);
+    cem.is_hoarse(false);
+    world.pass(10_000);
+
+    assert!(ada.keys().epoch >= epoch + 2, "out, and in again");
+    for person in [&ada, &ben, &cem] {
+        assert_eq!(person.roster(), ["ada", "ben", "cem"], "{}", person.name());
+    }
+}
+
+#[test]
+fn what_somebody_said_before_they_came_in_anew_is_not_taken_for_new() {
+    let (world, [ada, ben, _], room) = three_in_call(444);
+    let group = ada.call().unwrap();
+    let before = Blob::new(ada.last_signal().unwrap()).unwrap();
+    ada.crashes();
+    world.pass(SOON_MS);
+    let epoch = ben.keys().epoch;
+    ada.enters(&room);
+    while ben.keys().epoch == epoch {
+        world.pass(1);
+    }
+
+    ben.is_told(&ServerFrame::Ephemeral {
+        group,
+        sealed: before,
+    });
+    world.pass(SOON_MS);
+
+    assert_eq!(ben.frame_keys_of(&ada), ada.frame_keys_of(&ada));
+}
+
+#[test]
+fn who_left_may_come_back_whoever_removed_them_too_late() {
+    let (world, [ada, ben, cem], room) = three_in_call(445);
+    cem.wishes(Command::LeaveCall);
+    world.pass(SOON_MS);
+
+    ada.wishes(Command::RemoveFromCall {
+        account: cem.account(),
+    });
+    cem.enters(&room);
+    world.pass(10_000);
+
+    for person in [&ada, &ben, &cem] {
+        assert_eq!(person.roster(), ["ada", "ben", "cem"], "{}", person.name());
+    }
+}
+
+#[test]
+fn a_call_with_nobody_of_the_conversation_gives_way_to_another_and_its_media_end() {
+    let (world, [ada, ben, _], room) = three(446);
+    let queue = Queue::default();
+    world.forwards_to(queue.clone());
+    ben.enters(&room);
+    world.pass(SOON_MS);
+    let (abandoned, device) = (ben.call().unwrap(), ben.device());
+
+    ada.removes(&room, &ben);
+    ben.crashes();
+    world.pass(SOON_MS);
+    let cuts = queue.take(Duration::ZERO).cuts;
+    assert!(cuts.contains(&(abandoned, device)));
+    ada.enters(&room);
+    world.pass(SOON_MS);
+
+    assert_eq!(ada.roster(), ["ada"]);
+    assert_ne!(ada.call(), Some(abandoned));
+    assert!(queue.take(Duration::ZERO).closed.contains(&abandoned));
+}
+
+#[test]
+fn who_is_out_of_the_conversation_is_no_guest_of_who_comes_later() {
+    let (world, [ada, ben, cem], room) = three(447);
+    for person in [&ben, &ada] {
+        person.enters(&room);
+        world.pass(SOON_MS);
+    }
+    cem.removes(&room, &ben);
+    for person in [&ben, &ada] {
+        person.crashes();
+    }
+    world.pass(SOON_MS);
+
+    cem.enters(&room);
+    world.pass(SOON_MS);
+
+    assert_eq!(cem.roster(), ["ada", "cem"]);
 }
 
 #[test]
@@ -328,7 +424,12 @@ fn a_commit_that_nobody_can_follow_is_taken_back_and_the_call_goes_on() {
     });
     world.pass(10 * SOON_MS);
 
-    assert_eq!(ada.frame_keys_of(&ada), cem.frame_keys_of(&ada));
+    let call = ada.call().unwrap();
+    assert!(!world.stage().spoiled_entries(&call).is_empty());
+    for person in [&ada, &ben, &cem] {
+        assert_eq!(person.roster(), ada.roster(), "{}", person.name());
+        assert_eq!(person.frame_keys_of(&ada), ada.frame_keys_of(&ada));
+    }
     assert_eq!(ada.call_state(), Some(RoomState::Live));
 }
 

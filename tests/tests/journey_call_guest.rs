@@ -6,7 +6,8 @@ use roost_client::{Command, Notice};
 use roost_tests::world::{Person, World};
 use roost_wire::frame::ServerFrame;
 use roost_wire::link::CallLink;
-use roost_wire::{Blob, GroupId, limit};
+use roost_wire::log::{EntryKind, LogEntry};
+use roost_wire::{Blob, EntryHash, Epoch, GroupId, Seconds, Seq, limit};
 
 /// Time enough for what follows at once.
 const SOON_MS: u64 = 2_000;
@@ -341,6 +342,81 @@ fn who_is_removed_in_the_moment_in_which_they_were_let_in_is_out() {
         assert_eq!(host.roster(), ["ada", "ben"], "{}", host.name());
     }
     assert!(mia.core().room_keys().is_none());
+}
+
+#[test]
+fn a_guest_who_was_removed_while_its_host_was_cut_off_is_asked_about_again() {
+    let (world, [ada, ben], room) = two_in_call(521);
+    let link = ada.call_link(&room);
+    let mia = guest_in_call(&world, &ada, &link);
+    ada.is_hoarse(true);
+    while ben.roster().contains(&"ada".to_owned()) {
+        world.pass(1);
+    }
+    ada.is_hoarse(false);
+
+    ben.wishes(Command::RemoveFromCall {
+        account: mia.account(),
+    });
+    world.pass(2 * SOON_MS);
+    assert_eq!(ada.roster(), ["ada", "ben"]);
+    mia.visits(&link);
+    world.pass(2 * KNOCK_MS);
+
+    assert_eq!(ada.roster(), ["ada", "ben"]);
+    assert_eq!(ada.at_the_door(), ["mia"]);
+}
+
+#[test]
+fn who_enters_after_a_guest_knows_it_for_one() {
+    let (world, [ada, ben], room) = two_in_call(523);
+    let link = ada.call_link(&room);
+    let mia = guest_in_call(&world, &ada, &link);
+
+    ben.wishes(Command::LeaveCall);
+    world.pass(SOON_MS);
+    ben.enters(&room);
+    world.pass(10 * SOON_MS);
+
+    for person in [&ada, &ben, &mia] {
+        assert_eq!(person.roster(), ["ada", "ben", "mia"], "{}", person.name());
+        assert_eq!(person.guests(), ["mia"], "{}", person.name());
+    }
+}
+
+#[test]
+fn a_guest_who_followed_a_commit_that_was_taken_back_comes_back_unasked() {
+    let (world, [ada, ben], room) = two_in_call(522);
+    let link = ada.call_link(&room);
+    let mia = guest_in_call(&world, &ada, &link);
+    let group = mia.core().room().unwrap().call.unwrap();
+
+    for seq in 1..100 {
+        mia.is_told(&ServerFrame::Event {
+            group,
+            entry: taken_back(Seq::new(seq)),
+        });
+    }
+    assert_eq!(mia.call_state(), Some(RoomState::Waiting));
+    world.pass(10 * KNOCK_MS);
+
+    for person in [&ada, &ben, &mia] {
+        assert_eq!(person.roster(), ["ada", "ben", "mia"], "{}", person.name());
+    }
+}
+
+/// The entry by which the server takes back all commits there were.
+fn taken_back(seq: Seq) -> LogEntry {
+    LogEntry {
+        seq,
+        kind: EntryKind::Void,
+        epoch: Epoch::new(0),
+        time: Seconds::new(0),
+        hash: EntryHash::of(&[]),
+        size_bytes: 0,
+        body: None,
+        voids: Some(Seq::new(1)),
+    }
 }
 
 #[test]

@@ -70,6 +70,19 @@ fn a_call_is_accepted_and_signals_flow_both_ways_in_order() {
 }
 
 #[test]
+fn a_server_that_is_busy_when_a_call_begins_is_asked_for_its_relay_again() {
+    let (mut world, group) = pair();
+    world.relay.relays_calls = true;
+    world.relay.refuse_next = vec![ErrorCode::TooMany; 2];
+    let call = start(&mut world, 0, group, false);
+    world.live_for(8_000);
+
+    let pass = world.people[0].core.relays();
+    assert!(matches!(pass, Some(Some(_))), "{pass:?}");
+    hang_up(&mut world, 0, call);
+}
+
+#[test]
 fn in_a_long_call_there_is_always_a_pass_for_the_relay_that_holds() {
     let (mut world, group) = pair();
     world.relay.relays_calls = true;

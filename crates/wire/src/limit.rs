@@ -102,6 +102,8 @@ pub const CALL_LINKS: usize = 8;
 pub const CALL_LINKS_BYTES: usize = 2 * 1024;
 /// How often a guest asks at most, sustained.
 pub const KNOCKS_PER_SECOND: u32 = 1;
+/// Offers of a device to the forwarding of calls, on average over ten seconds.
+pub const MEDIA_OFFERS_PER_SECOND: u32 = 2;
 /// How long the account of a guest lasts.
 pub const GUEST_SECONDS: u64 = 24 * 3_600;
 /// The tree of a call's new group: one leaf.

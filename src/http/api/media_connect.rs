@@ -6,7 +6,7 @@ use roost_wire::GroupId;
 use roost_wire::api::{ConnectMedia, MediaConnected};
 
 pub async fn post(call: &Incoming<'_>, group: GroupId) -> Reply<MediaConnected> {
-    let from = call.caller_or_guest()?;
+    let from = call.offerer()?;
     let asked: ConnectMedia = call.body()?;
     if asked.group != group {
         return Err(Refusal::not_found());

@@ -86,6 +86,10 @@ pub enum Kind {
     Request,
     /// Guests at the door.
     Knock,
+    /// Offers of media, which the one machine for all calls works off.
+    Media,
+    /// What devices want to see in calls, which changes with what others do.
+    Watch,
     /// Bodies that are let in before they are read.
     Upload,
     /// Droppable signals.

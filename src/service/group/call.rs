@@ -57,6 +57,14 @@ impl Groups {
         for _ in 0..TRIES {
             let lease = self.lease(from, &asked.group).await?;
             if let Some(call) = lease
+                && self.is_abandoned(&call, &asked.group).await?
+            {
+                // Who brings a call of their own replaces it.
+                founding.as_ref().ok_or(GroupError::NotFound)?;
+                told.extend(self.dissolve(&call).await?);
+                continue;
+            }
+            if let Some(call) = lease
                 && let Some(opened) = self.way_in(from, call, founding.as_ref(), now).await?
             {
                 return Ok(Outcome::new(opened, told));
@@ -161,13 +169,38 @@ impl Groups {
     /// Whether a device is in a call, for whoever forwards the call's media.
     ///
     /// # Errors
-    /// `NotFound` unless the device is in the call.
+    /// `NotFound` unless the device is in the call, and a guest or in the conversation.
     pub async fn check_has_media(&self, from: &Caller, call: &GroupId) -> Result<(), GroupError> {
-        let cell = self.cell(call);
-        let mut place = cell.state.lock().await;
-        let state = self.loaded(&cell, &mut place, call).await?;
-        state.member(from)?;
-        state.row.call_of.map(drop).ok_or(GroupError::NotFound)
+        let conversation = {
+            let cell = self.cell(call);
+            let mut place = cell.state.lock().await;
+            let state = self.loaded(&cell, &mut place, call).await?;
+            state.member(from)?;
+            state.row.call_of.ok_or(GroupError::NotFound)?
+        };
+        match from.guest_of {
+            Some(_) => Ok(()),
+            None => self.check_member(from, &conversation).await,
+        }
+    }
+
+    /// Whether nobody of the conversation is in its call any more: nobody could enter it, since
+    /// nobody whom they believe vouches for its state.
+    async fn is_abandoned(
+        &self,
+        call: &GroupId,
+        conversation: &GroupId,
+    ) -> Result<bool, GroupError> {
+        let devices: Vec<DeviceId> = {
+            let cell = self.cell(call);
+            let mut place = cell.state.lock().await;
+            match self.loaded(&cell, &mut place, call).await {
+                Ok(state) => state.present().map(|(device, _)| *device).collect(),
+                Err(GroupError::NotFound) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        };
+        Ok(!self.has_one_of(conversation, &devices).await?)
     }
 
     /// Whether one of these devices is in the conversation.

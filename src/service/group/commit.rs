@@ -100,7 +100,7 @@ impl Groups {
             .commit(&key::group(&group), plan.batch)
             .await?;
         self.note_adding(from.account, &plan.change.joined, now);
-        let mut deliveries = plan.change.leaving(group, known.seq);
+        let mut deliveries = plan.change.leaving(&state, known.seq);
         deliveries.push(plan.entry.delivery(group));
         state.remember(hash, known);
         state.advance(

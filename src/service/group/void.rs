@@ -39,7 +39,7 @@ impl Groups {
             .commit(&key::group(&group), plan.batch)
             .await?;
         let last = plan.last;
-        let mut deliveries = plan.change.leaving(group, last.seq);
+        let mut deliveries = plan.change.leaving(&state, last.seq);
         deliveries.extend(plan.entries.iter().map(|entry| entry.delivery(group)));
         let members = plan.change.after;
         state.advance(members, plan.row, next, last, receipt.version());

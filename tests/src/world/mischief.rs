@@ -20,6 +20,10 @@ pub struct Mischief {
     pub messages: u32,
     /// The server keeps droppable signals from this client.
     pub deaf: bool,
+    /// Nobody can open this client's droppable signals.
+    pub hoarse: bool,
+    /// The last of them.
+    pub last_signal: Option<Vec<u8>>,
     honest: BTreeSet<EntryHash>,
     /// From what was meant to what was sent.
     spoiled: BTreeMap<EntryHash, Vec<u8>>,
@@ -66,6 +70,14 @@ impl Mischief {
                 began,
             }
             .to_bytes(),
+            Ok(ClientFrame::Ephemeral { group, .. }) if self.hoarse => {
+                let sealed = Blob::new(vec![0; 64]).unwrap_or_default();
+                ClientFrame::Ephemeral { group, sealed }.to_bytes()
+            }
+            Ok(ClientFrame::Ephemeral { sealed, .. }) => {
+                self.last_signal = Some(sealed.into_bytes());
+                frame
+            }
             _ => frame,
         }
     }

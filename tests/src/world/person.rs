@@ -163,6 +163,18 @@ impl Person {
         self.world.stage().mischief[self.index].deaf = true;
     }
 
+    /// From now on nobody can open what the device signals, or everybody again.
+    pub fn is_hoarse(&self, is: bool) {
+        self.world.stage().mischief[self.index].hoarse = is;
+    }
+
+    /// The last droppable signal that the device sent, sealed.
+    #[must_use]
+    pub fn last_signal(&self) -> Option<Vec<u8>> {
+        let stage = self.world.stage();
+        stage.mischief[self.index].last_signal.clone()
+    }
+
     /// The link by which guests come to a conversation's calls. Takes a second, since a world with
     /// a call in it never settles.
     ///

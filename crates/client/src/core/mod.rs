@@ -83,6 +83,8 @@ pub struct Core {
     call_marker: Option<Marker>,
     relays: relays::Relays,
     room: Option<room::Room>,
+    /// How many offers of media there were.
+    media_offers: u32,
     door: door::Door,
     /// The groups of the calls that are on, by the server's word.
     calls_on: BTreeMap<GroupId, GroupId>,

@@ -113,6 +113,12 @@ struct Cooling {
     failures: u32,
 }
 
+impl Cooling {
+    fn is_short(&self, now: Moment) -> bool {
+        self.failures <= 4 && self.until > now && self.until.since(now) <= 10_000
+    }
+}
+
 impl Net {
     /// The end of `SyncOnce`; a lasting connection goes on.
     pub(super) fn settled(&mut self, turn: &mut Turn<'_>) {
@@ -150,9 +156,13 @@ impl Net {
 
     /// Whether something is about to be tried again, so that it is worth waiting for.
     pub(super) fn is_about_to_retry(&self, now: Moment) -> bool {
-        self.cooling.iter().any(|cooling| {
-            cooling.failures <= 4 && cooling.until > now && cooling.until.since(now) <= 10_000
-        })
+        self.cooling.iter().any(|cooling| cooling.is_short(now))
+    }
+
+    /// Whether this is about to be tried again.
+    pub(super) fn is_about_to_make(&self, call: &Call, now: Moment) -> bool {
+        let mut cooling = self.cooling.iter();
+        cooling.any(|cooling| cooling.call == *call && cooling.is_short(now))
     }
 
     /// The next moment at which something that waits may be tried.
@@ -165,6 +175,9 @@ impl Net {
     /// Waits before this request is made again: longer each time, or as long as the server says.
     pub(super) fn cool(&mut self, call: Call, now: Moment, wait_s: Option<u32>, jitter_ms: u64) {
         let failures = self.forget_cooling(&call).saturating_add(1);
+        // What was refused long ago counts no more; some requests never come again.
+        let counts = |cooling: &Cooling| cooling.until.plus_millis(COOLING_MAX_MS) > now;
+        self.cooling.retain(counts);
         let doubled = COOLING_FIRST_MS.saturating_mul(1 << failures.min(10));
         let wait = wait_s.map_or(doubled.min(COOLING_MAX_MS), |s| u64::from(s) * 1_000);
         self.cooling.push(Cooling {
@@ -378,7 +391,7 @@ impl Core {
             Call::Memberships | Call::Inbox | Call::Acks => {}
             Call::KeyPackages => self.on_key_packages_refused(&error),
             Call::Renew => {}
-            Call::RelayPass => self.on_no_relay(turn),
+            Call::RelayPass => self.on_no_relay(&error, turn),
             Call::Account(account) => self.on_account_refused(&account, &error),
             Call::Rotate => self.on_rotation_refused(&error, turn),
             Call::Verdict(group, seq) => self.on_verdict_refused(&group, seq, &error, turn),

@@ -10,8 +10,8 @@ use super::turn::Turn;
 use crate::call::CallStage;
 use crate::notice::Notice;
 use crate::port::Moment;
-use roost_wire::Seconds;
 use roost_wire::api::{AskRelayPass, RelayPass};
+use roost_wire::{ApiError, Seconds};
 
 /// A pass that ends before a call has properly begun is of no use; one that is in use is renewed
 /// with so much left.
@@ -27,7 +27,7 @@ pub(super) enum Relays {
     Unknown,
     /// Wanted without a call.
     Asked,
-    /// The server has none, or gives none now.
+    /// The server has none, or gave none each time it was asked.
     None,
     Pass(RelayPass),
 }
@@ -79,7 +79,11 @@ impl Core {
     }
 
     /// The call goes on without, or with the pass it has, for which another one is asked again.
-    pub(super) fn on_no_relay(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn on_no_relay(&mut self, error: &ApiError, turn: &mut Turn<'_>) {
+        let is_passing = error.code.is_passing();
+        if is_passing && self.net.is_about_to_make(&Call::RelayPass, turn.now) {
+            return;
+        }
         if !matches!(self.relays, Relays::Pass(_)) {
             self.relays = Relays::None;
             turn.notify(Notice::CallChanged);

@@ -111,6 +111,11 @@ pub(crate) fn open(group: &GroupId, key: &EpochSecret, bytes: &[u8]) -> Result<O
 }
 
 impl Opened {
+    /// The epoch of the call in which it was said.
+    pub(crate) const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Whether the device with this key signed it.
     pub(crate) fn is_signed_by(&self, group: &GroupId, device_key: &SignatureKey) -> bool {
         let message = to_be_signed(group, self.epoch, &self.announcement);

@@ -183,12 +183,12 @@ fn status(room: &Room<'_>) -> String {
     }
 }
 
-/// The roster on the screen is who holds the keys.
-fn sealed(view: &RoomView) -> String {
+/// The roster on the screen is who holds the keys; none before one is in it.
+fn sealed(view: &RoomView) -> Option<String> {
     match view.members.len() {
-        0 => "sealed".to_owned(),
-        1 => "sealed · only you".to_owned(),
-        count => format!("sealed · only these {count}"),
+        0 => None,
+        1 => Some("sealed · only you".to_owned()),
+        count => Some(format!("sealed · only these {count}")),
     }
 }
 

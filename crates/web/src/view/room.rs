@@ -10,8 +10,8 @@ pub struct RoomScreen {
     pub title: String,
     /// What goes on, in a few words.
     pub status: String,
-    /// How many devices can hear it.
-    pub sealed: String,
+    /// How many devices can hear it, once this one can.
+    pub sealed: Option<String>,
     /// Milliseconds since 1970 at which this device came in.
     pub since: Option<u64>,
     pub small: bool,
@@ -77,7 +77,7 @@ impl Samples for RoomScreen {
         let room = |title: &str, status: &str| Self {
             title: title.to_owned(),
             status: status.to_owned(),
-            sealed: "sealed · only these 4".to_owned(),
+            sealed: Some("sealed · only these 4".to_owned()),
             since: Some(1_780_000_000_000),
             small: false,
             speaker: false,

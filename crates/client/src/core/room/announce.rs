@@ -1,5 +1,6 @@
 //! Signs of life in a call, and the sessions they carry.
 
+use super::guest::is_nameless;
 use super::{Announced, EPOCHS_KEPT, Leaves, Phase, Room, Seat, Secrets};
 use crate::core::Core;
 use crate::core::socket::send;
@@ -19,15 +20,17 @@ const BEAT_AGAIN_MS: u64 = 1_000;
 impl Core {
     pub(super) fn pump_announcement(&mut self, turn: &mut Turn<'_>) {
         let is_live = self.net.socket.is_live();
+        let room = self.room.as_ref();
+        let is_due = room.is_some_and(|room| room.followed && room.beat_at <= turn.now);
+        if !is_live || !is_due {
+            return;
+        }
         let guests = self
             .own_guest_words()
             .or_else(|| self.words_for_guests(turn));
         let (Some(me), Some(room)) = (&self.me, self.room.as_mut()) else {
             return;
         };
-        if !is_live || !room.followed || room.beat_at > turn.now {
-            return;
-        }
         let wait = if std::mem::take(&mut room.beat_twice) {
             BEAT_AGAIN_MS
         } else {
@@ -121,7 +124,9 @@ impl Core {
             return;
         };
         let last = seat.announced.map_or(0, |announced| announced.counter);
-        if !opened.is_signed_by(call, &seat.leaf.device_key) || counter <= last {
+        // What somebody said before they came in anew does not count, whoever says it again.
+        let is_old = counter <= last || opened.epoch() < seat.since;
+        if is_old || !opened.is_signed_by(call, &seat.leaf.device_key) {
             return;
         }
         let guests = opened.announcement.guests.unwrap_or_default();
@@ -182,6 +187,9 @@ impl Room {
         let (Ok(frames), Ok(signals), Ok(leaves)) = (frames, signals, leaves) else {
             return false;
         };
+        let since = frames.epoch.get();
+        // Whom others had let in before this device came is known by the name of all guests alone.
+        let is_new_here = self.secrets.is_empty();
         let keys: Vec<(u32, SignatureKey)> = leaves
             .iter()
             .map(|leaf| (leaf.index, leaf.device_key))
@@ -199,8 +207,11 @@ impl Room {
                 },
                 None => Seat {
                     // A guest knows of nobody whether they are in the conversation.
-                    is_guest: !self.is_guest && !self.is_in_conversation(&leaf),
+                    is_guest: !self.is_guest
+                        && !self.is_in_conversation(&leaf)
+                        && (is_nameless(&leaf) || !is_new_here),
                     leaf,
+                    since,
                     heard: now,
                     announced: None,
                     called: None,

@@ -9,7 +9,7 @@ use crate::content::{CallLine, CallOutcome};
 use crate::core::Core;
 use crate::core::net::Call;
 use crate::core::turn::Turn;
-use crate::group::{Bundle, Shown, leaves_in, signer_of};
+use crate::group::{Bundle, Shown, Staged, leaves_in, signer_of};
 use crate::notice::Notice;
 use crate::port::Moment;
 use crate::repair::Trouble;
@@ -17,7 +17,9 @@ use roost_mls::{CallProof, CallSecret, GroupPolicy};
 use roost_wire::api::{
     Accepted, CallFounding, CallOpened, GroupInfoBundle, OpenCall, SubmitCommit, WelcomeFor,
 };
-use roost_wire::{ApiError, Blob, DeviceId, ErrorCode, GroupId, List, Seq, StateCounter};
+use roost_wire::{
+    ApiError, Blob, DeviceId, EntryHash, ErrorCode, GroupId, List, Seq, StateCounter,
+};
 
 /// What is in the way may be over soon: somebody's device that is behind, or a call that ends.
 pub(super) const NOT_ENTERED: &str = "The call could not be entered. Try again in a minute; if it \
@@ -153,17 +155,19 @@ impl Core {
             return self.look_again(Some(Trouble::StateLost), turn);
         };
         if let Some(request) = submission(call, &entry.commit, &entry.group_info, &[], state) {
-            self.call(Call::Room(call, RoomCall::Enter), &request, turn);
+            let hash = EntryHash::of(&entry.commit);
+            self.call(Call::Room(call, RoomCall::Enter(hash)), &request, turn);
         }
     }
 
     pub(super) fn on_call_entered(
         &mut self,
         call: &GroupId,
+        hash: EntryHash,
         accepted: Accepted,
         turn: &mut Turn<'_>,
     ) {
-        let Some(room) = self.room_in(call) else {
+        let Some(room) = self.room_entering(call, hash) else {
             return;
         };
         let Some(staged) = room.entry.take() else {
@@ -190,6 +194,10 @@ impl Core {
         if !room.begin_epoch(None, turn.now) {
             return self.look_again(Some(Trouble::StateLost), turn);
         }
+        // Others may have removed whom this device had let in before it came back.
+        let seats = room.seats.values();
+        let seated = seats.map(|seat| seat.leaf.account()).collect();
+        room.lobby.keep_let_in(&seated);
         self.hear_self();
         turn.notify(Notice::RoomChanged);
         turn.notify(Notice::RoomKeys);
@@ -224,10 +232,11 @@ impl Core {
     pub(super) fn on_room_entry_refused(
         &mut self,
         call: &GroupId,
+        hash: EntryHash,
         error: &ApiError,
         turn: &mut Turn<'_>,
     ) {
-        if self.room_in(call).is_none() {
+        if self.room_entering(call, hash).is_none() {
             return;
         }
         match error.code {
@@ -235,6 +244,13 @@ impl Core {
             ErrorCode::Stale | ErrorCode::NotFound => self.look_again(None, turn),
             _ => self.end_room(Some(&error.message.clone()), turn),
         }
+    }
+
+    /// The room that waits for the answer to this very commit.
+    fn room_entering(&mut self, call: &GroupId, hash: EntryHash) -> Option<&mut Room> {
+        let is_its = |entry: &Staged| EntryHash::of(&entry.commit) == hash;
+        let room = self.room_in(call)?;
+        room.entry.as_ref().is_some_and(is_its).then_some(room)
     }
 
     /// Throws away what there is of the call's state, and looks for the way in again.
@@ -245,6 +261,9 @@ impl Core {
         let Some(room) = self.room.as_mut() else {
             return;
         };
+        if room.is_guest && trouble == Some(Trouble::CommitVoided) {
+            return self.knock_again(turn);
+        }
         if room.is_guest {
             return self.end_room(Some("The call was lost. Ask to be let in again."), turn);
         }

@@ -8,7 +8,7 @@ use super::{Phase, Room, RoomCall};
 use crate::core::Core;
 use crate::core::net::{Call, Wanted};
 use crate::core::turn::Turn;
-use crate::group::Mls;
+use crate::group::{Leaf, Mls};
 use crate::notice::Notice;
 use crate::port::Moment;
 use crate::room::knock::{Stranger, Visitor, Vouch};
@@ -85,6 +85,13 @@ impl Core {
                 doubted_until: None,
             });
         }
+    }
+
+    /// The way by which it came in was taken back, through no fault of its own: whoever let it in does
+    /// so again, unasked.
+    pub(super) fn knock_again(&mut self, turn: &mut Turn<'_>) {
+        self.end_room(None, turn);
+        self.wait_in_lobby(turn);
     }
 
     /// Whether a Welcome is for the call that this device waits for.
@@ -175,7 +182,10 @@ impl Core {
     }
 
     pub(super) fn on_knock_refused(&mut self, error: &ApiError, turn: &mut Turn<'_>) {
-        if error.code != ErrorCode::TooMany {
+        let room = self.room.as_ref();
+        // Somebody may have let it in meanwhile.
+        let is_waiting = room.is_some_and(|room| room.phase == Phase::Waiting);
+        if is_waiting && error.code != ErrorCode::TooMany {
             self.end_room(Some(&error.message), turn);
         }
     }
@@ -298,8 +308,12 @@ impl Room {
 }
 
 impl super::Seat {
-    /// Whether its credential bears the name of all guests.
     pub(super) fn is_nameless(&self) -> bool {
-        self.leaf.claims.name == DisplayName::of_guests()
+        is_nameless(&self.leaf)
     }
+}
+
+/// Whether its credential bears the name of all guests.
+pub(super) fn is_nameless(leaf: &Leaf) -> bool {
+    leaf.claims.name == DisplayName::of_guests()
 }

@@ -308,6 +308,11 @@ impl Lobby {
         }
     }
 
+    /// Of whom was let in, only those who are in the call still come back unasked.
+    pub(super) fn keep_let_in(&mut self, seated: &BTreeSet<AccountId>) {
+        self.let_in.retain(|account, _| seated.contains(account));
+    }
+
     /// Nobody is let in by the commit that was refused; whether it was to let somebody in.
     pub(super) fn give_up(&mut self) -> bool {
         !std::mem::take(&mut self.admitting).is_empty()

@@ -26,6 +26,8 @@ const PARKED_MAX: usize = 64;
 /// The server is asked this often what is to become of a refused commit.
 const VERDICT_ASKS_MAX: u32 = 6;
 const MERGED_WAITING_MAX: usize = 64;
+const MEMBER_REMOVED: &str = "You were removed from the call. You can join it again.";
+const GUEST_REMOVED: &str = "You were removed from the call. You can ask to be let in again.";
 
 /// A commit that this device had to refuse.
 #[derive(Debug, Clone, Copy)]
@@ -297,12 +299,14 @@ impl Core {
 
     /// Whoever was cut off comes back by itself; whoever was shut out does not.
     fn on_removed_from_room(&mut self, for_silence: bool, turn: &mut Turn<'_>) {
-        let phase = self.room.as_ref().map(|room| room.phase);
-        match phase {
-            Some(Phase::Leaving { .. }) => self.end_room(None, turn),
-            Some(_) if for_silence => self.look_again(Some(Trouble::LogGone), turn),
-            Some(_) => self.end_room(Some("You were removed from the call."), turn),
-            None => {}
+        let Some(room) = &self.room else {
+            return;
+        };
+        match room.phase {
+            Phase::Leaving { .. } => self.end_room(None, turn),
+            _ if for_silence => self.look_again(Some(Trouble::LogGone), turn),
+            _ if room.is_guest => self.end_room(Some(GUEST_REMOVED), turn),
+            _ => self.end_room(Some(MEMBER_REMOVED), turn),
         }
     }
 
@@ -402,10 +406,10 @@ impl Core {
 }
 
 impl super::Room {
-    /// In a call, those of the conversation let in and remove; guests change nothing. A guest
-    /// cannot tell who is one.
+    /// In a call, those of the conversation let in and remove; guests change nothing, nor does who is
+    /// out of the conversation by now. A guest cannot tell who is what.
     fn may_commit(&self, committer: u32) -> bool {
         let seat = self.seats.get(&committer);
-        self.is_guest || seat.is_some_and(|seat| !seat.is_guest)
+        self.is_guest || seat.is_some_and(|seat| self.is_in_conversation(&seat.leaf))
     }
 }

@@ -38,8 +38,10 @@ impl Core {
         let Some(room) = self.room.as_mut().filter(live) else {
             return;
         };
+        // No two offers have one number, in whichever calls: the answer to a former one may come late.
+        self.media_offers = self.media_offers.saturating_add(1);
         let media = &mut room.media;
-        media.number = media.number.saturating_add(1);
+        media.number = self.media_offers;
         if offer.is_new {
             media.connection = None;
         }
@@ -105,22 +107,20 @@ impl Core {
         error: &ApiError,
         turn: &mut Turn<'_>,
     ) {
-        let Some(media) = self.media_in(call, number) else {
+        let Some(room) = self.room_in(call) else {
             return;
         };
-        media.offer = None;
-        media.connection = None;
-        if error.code == ErrorCode::Gone {
-            return turn.notify(Notice::MediaLost);
+        if room.media.number != number {
+            return;
         }
-        let reason = match error.code {
-            ErrorCode::NotFound => {
-                "This server forwards no calls. Whoever runs it can switch that on: calls.udp in \
-                 roost.toml."
-            }
-            _ => error.message.as_str(),
-        };
-        turn.notify(Notice::MediaRefused(reason.to_owned()));
+        room.media.offer = None;
+        room.media.connection = None;
+        match error.code {
+            ErrorCode::Gone => turn.notify(Notice::MediaLost),
+            // This device is out of the call: the log tells.
+            ErrorCode::NotFound => room.fetch = true,
+            _ => turn.notify(Notice::MediaRefused(error.message.clone())),
+        }
     }
 
     pub(in crate::core) fn on_tracks(

@@ -42,7 +42,8 @@ const EPOCH_OVER_MS: u64 = log::PATIENCE_MS + 1_000;
 pub(super) enum RoomCall {
     /// The group named with it is the conversation; for all others it is the call's own.
     Open,
-    Enter,
+    /// With the commit's hash: an answer may be to the entry of a former stay.
+    Enter(EntryHash),
     Log,
     /// With the commit's hash: the next one may be on its way before this one is answered.
     Commit(EntryHash),
@@ -90,6 +91,8 @@ pub(super) struct Room {
     parked_since: Option<Moment>,
     /// An own commit on its way.
     commit: Option<RoomCommit>,
+    /// The next one waits until then.
+    commit_after: Moment,
     refused: Option<Refused>,
     /// Commits that were merged, to be reported.
     merged: Vec<(Seq, EntryHash)>,
@@ -132,6 +135,8 @@ struct RoomCommit {
 struct Seat {
     leaf: Leaf,
     is_guest: bool,
+    /// The epoch in which it came in.
+    since: u64,
     /// Its last sign of life.
     heard: Moment,
     announced: Option<Announced>,
@@ -334,7 +339,7 @@ impl Core {
         let Some(room) = &self.room else {
             return Vec::new();
         };
-        let mut wakes = vec![room.beat_at];
+        let mut wakes = vec![room.beat_at, room.commit_after];
         wakes.extend(room.parked_since.map(log::end_of_patience));
         wakes.extend(room.secrets.iter().filter_map(Secrets::gone_at));
         wakes.extend(self.removals_due());
@@ -385,8 +390,8 @@ impl Core {
             RoomCall::Open => {
                 self.on_call_opened(group, api::OpenCall::reply(body).ok()?, turn);
             }
-            RoomCall::Enter => {
-                self.on_call_entered(group, api::SubmitCommit::reply(body).ok()?, turn);
+            RoomCall::Enter(hash) => {
+                self.on_call_entered(group, hash, api::SubmitCommit::reply(body).ok()?, turn);
             }
             RoomCall::Log => self.on_room_page(group, FetchLog::reply(body).ok()?, turn),
             RoomCall::Commit(hash) => {
@@ -435,7 +440,7 @@ impl Core {
             .cool(Call::Room(*group, call), turn.now, Some(0), jitter);
         match call {
             RoomCall::Open => self.on_opening_refused(group, error, turn),
-            RoomCall::Enter => self.on_room_entry_refused(group, error, turn),
+            RoomCall::Enter(hash) => self.on_room_entry_refused(group, hash, error, turn),
             RoomCall::Commit(hash) => self.on_room_commit_refused(group, hash, error, turn),
             RoomCall::Leave | RoomCall::End => {
                 self.on_leaving_refused(group, call, error, turn);
@@ -517,6 +522,7 @@ impl Room {
             parked: VecDeque::new(),
             parked_since: None,
             commit: None,
+            commit_after: Moment::default(),
             refused: None,
             merged: Vec::new(),
             seats: BTreeMap::new(),
@@ -550,8 +556,10 @@ impl Room {
         secrets.leaves.iter().filter_map(|(index, device_key)| {
             let seat = self.seats.get(index)?;
             let announced = seat.announced?;
-            (seat.leaf.device_key == *device_key).then(|| SenderKeys {
-                epoch: secrets.frames.epoch.get(),
+            let epoch = secrets.frames.epoch.get();
+            let is_its = seat.leaf.device_key == *device_key && seat.since <= epoch;
+            is_its.then(|| SenderKeys {
+                epoch,
                 leaf: *index,
                 account: seat.leaf.account(),
                 device: seat.leaf.device(),

@@ -19,6 +19,8 @@ use roost_wire::{AccountId, ApiError, EntryHash, Epoch, ErrorCode, GroupId};
 const LOST_MS: u64 = 25_000;
 /// So much later does the next leaf try what the one before it has not done.
 const STEP_MS: u64 = 500;
+/// After a commit that was refused, at most.
+const COMMIT_JITTER_MS: u64 = 300;
 
 pub(super) fn lost_at(heard: Moment) -> Moment {
     heard.plus_millis(LOST_MS)
@@ -42,7 +44,10 @@ impl Core {
             Some(room) => {
                 self.door.turn_away(account);
                 room.lobby.turn_away(account);
-                room.banished.insert(account);
+                // Whoever has just left may come back.
+                if room.has_account(&account) {
+                    room.banished.insert(account);
+                }
             }
             None => turn.refuse("You are not in a call."),
         }
@@ -156,7 +161,7 @@ impl Core {
         };
         let is_settled = room.refused.is_none() && room.parked.is_empty() && !room.fetch;
         if room.commit.is_none() {
-            if !is_due || !is_settled {
+            if !is_due || !is_settled || room.commit_after > turn.now {
                 return;
             }
             let by_value = reasons
@@ -215,6 +220,8 @@ impl Core {
             return;
         };
         room.commit = None;
+        // Others who try at the same time do not wait as long.
+        room.commit_after = turn.now.plus_millis(turn.below(COMMIT_JITTER_MS));
         if room.mls.drop_pending(call).is_err() {
             room.mls.forget(call);
         }
