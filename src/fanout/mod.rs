@@ -318,6 +318,22 @@ mod tests {
     }
 
     #[test]
+    fn who_is_out_of_the_conversation_follows_its_call_no_longer() {
+        let hub = Hub::default();
+        let (stays, goes) = (joined(&hub, 2, true), following(&hub, 1));
+
+        hub.deliver(Delivery::OutOfCall {
+            call: GROUP,
+            device: device(1),
+        });
+        hub.deliver(entry(1));
+
+        assert_eq!(seqs(&stays), [1]);
+        assert_eq!(seqs(&goes), [0u64; 0]);
+        assert!(!hub.is_followed_by_hosts(&GROUP));
+    }
+
+    #[test]
     fn entries_come_in_order_whatever_order_they_became_durable_in() {
         let hub = Hub::default();
         let mailbox = following(&hub, 1);

@@ -57,6 +57,7 @@ export class Room {
     if (this.#over) return;
     this.#servers = servers;
     if (!Link.isPossible()) return this.#tell('room-unable');
+    if (this.#link) this.#tell('room-connected', [['is', 'false']]);
     this.#link?.close();
     for (const wanted of this.#theirs.keys()) this.#lose(wanted);
     const link = new Link(this.#seals, servers, {

@@ -38,7 +38,7 @@ pub struct HeldRoom {
     speaker: Option<u32>,
     /// The page is to connect once it is known what the server relays.
     is_unconnected: bool,
-    /// The page's connection is broken, or not there yet.
+    /// The page's connection is broken, or another one takes its place.
     is_gone: bool,
     /// Why there is no connection.
     trouble: Option<String>,
