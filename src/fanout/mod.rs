@@ -185,8 +185,13 @@ impl Inner {
 
     fn drop_followers(&mut self, group: &GroupId, device: &DeviceId) {
         if let Some(lane) = self.lanes.get_mut(group) {
-            lane.followers
-                .retain(|_, follower| follower.device != *device);
+            lane.followers.retain(|_, follower| {
+                let stays = follower.device != *device;
+                if !stays {
+                    follower.mailbox.put(Mail::Left(*group));
+                }
+                stays
+            });
             if lane.followers.is_empty() {
                 self.lanes.remove(group);
             }
@@ -329,7 +334,7 @@ mod tests {
         hub.deliver(entry(1));
 
         assert_eq!(seqs(&stays), [1]);
-        assert_eq!(seqs(&goes), [0u64; 0]);
+        assert_eq!(seqs(&goes), [1000]);
         assert!(!hub.is_followed_by_hosts(&GROUP));
     }
 

@@ -277,6 +277,29 @@ fn who_is_out_of_the_conversation_is_no_guest_of_who_comes_later() {
 }
 
 #[test]
+fn who_is_new_in_the_conversation_is_not_removed_by_who_has_not_read_of_it_yet() {
+    let world = World::seeded(448);
+    let [ada, ben, cem] = world.people(["ada", "ben", "cem"]);
+    let room = ada.founds("two", &[&ben]);
+    world.settle();
+    ben.disconnects();
+    ada.adds(&room, &cem);
+    world.pass(SOON_MS);
+    for person in [&cem, &ada] {
+        person.enters(&room);
+        world.pass(SOON_MS);
+    }
+
+    ben.connects();
+    ben.enters(&room);
+    world.pass(10_000);
+
+    for person in [&ada, &ben, &cem] {
+        assert_eq!(person.roster(), ["ada", "ben", "cem"], "{}", person.name());
+    }
+}
+
+#[test]
 fn a_short_break_of_the_line_changes_nothing() {
     let (world, [ada, ben, cem], _) = three_in_call(426);
     let epoch = ada.keys().epoch;
@@ -431,48 +454,6 @@ fn a_commit_that_nobody_can_follow_is_taken_back_and_the_call_goes_on() {
         assert_eq!(person.frame_keys_of(&ada), ada.frame_keys_of(&ada));
     }
     assert_eq!(ada.call_state(), Some(RoomState::Live));
-}
-
-#[test]
-fn a_guest_is_in_the_call_and_in_nothing_else() {
-    let world = World::seeded(434);
-    let [ada, ben, gus] = world.people(["ada", "ben", "gus"]);
-    let room = ada.founds("two", &[&ben]);
-    world.settle();
-    ada.enters(&room);
-    ben.enters(&room);
-    world.pass(SOON_MS);
-    let call = ada.call().unwrap();
-
-    gus.wishes(Command::WaitForCall {
-        conversation: room,
-        call,
-    });
-    world.pass(SOON_MS);
-    assert_eq!(gus.call_state(), Some(RoomState::Waiting));
-    assert_eq!(
-        ada.roster(),
-        ["ada", "ben"],
-        "not before somebody lets him in"
-    );
-    ben.wishes(Command::AdmitGuest {
-        account: gus.account(),
-    });
-    world.pass(2 * SOON_MS);
-    ada.says(&room, "among ourselves");
-    world.pass(SOON_MS);
-
-    for person in [&ada, &ben, &gus] {
-        assert_eq!(person.roster(), ["ada", "ben", "gus"], "{}", person.name());
-        assert_eq!(person.frame_keys_of(&gus), gus.frame_keys_of(&gus));
-    }
-    assert_eq!(ben.reads(&room), ["Started a call", "among ourselves"]);
-    assert!(gus.core().conversation(&room).is_none());
-    let before = gus.keys();
-    gus.wishes(Command::LeaveCall);
-    world.pass(SOON_MS);
-    assert_eq!(ada.roster(), ["ada", "ben"]);
-    assert_opens_nothing(&before, &ada.keys());
 }
 
 #[test]

@@ -193,8 +193,9 @@ pub enum Command {
         conversation: GroupId,
         invite: InviteId,
     },
-    /// With an account: wait to be let into a call of a conversation that one is not in. Answered
-    /// by `Notice::RoomChanged`.
+    /// With an account: wait to be let into the group of a call of a conversation that one is not in.
+    /// Answered by `Notice::RoomChanged`. Such a one has the call's keys and no media: guests come by
+    /// a link. Who enters later takes them for a stranger.
     WaitForCall {
         conversation: GroupId,
         call: GroupId,

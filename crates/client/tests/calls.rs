@@ -73,7 +73,7 @@ fn a_call_is_accepted_and_signals_flow_both_ways_in_order() {
 fn a_server_that_is_busy_when_a_call_begins_is_asked_for_its_relay_again() {
     let (mut world, group) = pair();
     world.relay.relays_calls = true;
-    world.relay.refuse_next = vec![ErrorCode::TooMany; 2];
+    world.relay.refuse_next = vec![ErrorCode::TooMany];
     let call = start(&mut world, 0, group, false);
     world.live_for(8_000);
 

@@ -56,15 +56,11 @@ impl Groups {
         let mut told = Vec::new();
         for _ in 0..TRIES {
             let lease = self.lease(from, &asked.group).await?;
-            if let Some(call) = lease
-                && self.is_abandoned(&call, &asked.group).await?
-            {
-                // Who brings a call of their own replaces it.
-                founding.as_ref().ok_or(GroupError::NotFound)?;
-                told.extend(self.dissolve(&call).await?);
-                continue;
-            }
-            if let Some(call) = lease
+            let abandoned = match lease {
+                Some(call) => self.is_abandoned(&call, &asked.group).await?,
+                None => false,
+            };
+            if let Some(call) = lease.filter(|_| !abandoned)
                 && let Some(opened) = self.way_in(from, call, founding.as_ref(), now).await?
             {
                 return Ok(Outcome::new(opened, told));
@@ -74,6 +70,13 @@ impl Groups {
                 .found_observed(from, &founding.group_info, observed, now)
                 .await?;
             let call = observed.group_id();
+            let lease = match lease.filter(|_| abandoned) {
+                Some(abandoned) => {
+                    told.extend(self.dissolve(&abandoned).await?);
+                    None
+                }
+                None => lease,
+            };
             if self.take_lease(&asked.group, lease, call).await? {
                 told.push(call_on(asked.group, Some(call)));
                 return Ok(Outcome::new(founded(call, outcome.reply), told));
@@ -178,9 +181,26 @@ impl Groups {
             state.member(from)?;
             state.row.call_of.ok_or(GroupError::NotFound)?
         };
-        match from.guest_of {
-            Some(_) => Ok(()),
-            None => self.check_member(from, &conversation).await,
+        if self.is_out_of_call(from, Some(conversation)).await? {
+            return Err(GroupError::NotFound);
+        }
+        Ok(())
+    }
+
+    /// Whether a device that is in the call of a conversation may hear nothing of it any more, since it
+    /// is in that conversation no longer. Guests never were.
+    pub(super) async fn is_out_of_call(
+        &self,
+        from: &Caller,
+        conversation: Option<GroupId>,
+    ) -> Result<bool, GroupError> {
+        let Some(conversation) = conversation.filter(|_| from.guest_of.is_none()) else {
+            return Ok(false);
+        };
+        match self.check_member(from, &conversation).await {
+            Ok(()) => Ok(false),
+            Err(GroupError::NotFound) => Ok(true),
+            Err(error) => Err(error),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::service::directory::Caller;
 use crate::service::group::state::State;
 use crate::service::record::{MemberRow, OutboxRow};
 use roost_mls::{JudgedCommit, LeafSummary};
-use roost_wire::{AccountId, DeviceId, DisplayName, Epoch, Seconds, Seq};
+use roost_wire::{AccountId, DeviceId, DisplayName, Epoch, GroupId, Seconds, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of members before and after.
@@ -92,23 +92,25 @@ impl Change {
         }
     }
 
-    /// Tells who reads no further than entry `last`, and nothing more of the conversation's call.
-    pub fn leaving(&self, state: &State, last: Seq) -> Vec<Delivery> {
-        let group = state.id;
+    /// Tells who reads no further than entry `last`.
+    pub fn leaving(&self, group: GroupId, last: Seq) -> Vec<Delivery> {
         let leave = |device: &DeviceId| Delivery::Leave {
             group,
             device: *device,
             last,
         };
-        let leaving = self.gone.iter().map(leave);
-        let out_of_call = state.call.into_iter().flat_map(|call| {
+        self.gone.iter().map(leave).collect()
+    }
+
+    /// Tells who is out of the conversation's call with it. Comes after the entry, which tells them why.
+    pub fn out_of_call(&self, call: Option<GroupId>) -> impl Iterator<Item = Delivery> {
+        call.into_iter().flat_map(|call| {
             let out = move |device: &DeviceId| Delivery::OutOfCall {
                 call,
                 device: *device,
             };
             self.gone.iter().map(out)
-        });
-        leaving.chain(out_of_call).collect()
+        })
     }
 
     /// The effects outside the group: memberships, and telling an account's other devices. A call

@@ -100,8 +100,9 @@ impl Groups {
             .commit(&key::group(&group), plan.batch)
             .await?;
         self.note_adding(from.account, &plan.change.joined, now);
-        let mut deliveries = plan.change.leaving(&state, known.seq);
+        let mut deliveries = plan.change.leaving(group, known.seq);
         deliveries.push(plan.entry.delivery(group));
+        deliveries.extend(plan.change.out_of_call(state.call));
         state.remember(hash, known);
         state.advance(
             plan.change.after,

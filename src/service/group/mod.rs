@@ -110,14 +110,23 @@ impl Groups {
     /// A droppable signal for the group's connected devices.
     ///
     /// # Errors
-    /// `NotFound` unless the device is in the group.
+    /// `NotFound` unless the device is in the group, and in the conversation of a call or a guest.
     pub async fn signal(
         &self,
         from: &Caller,
         group: GroupId,
         sealed: Blob<{ limit::EPHEMERAL_BYTES }>,
     ) -> Result<Delivery, GroupError> {
-        self.check_member(from, &group).await?;
+        let call_of = {
+            let cell = self.cell(&group);
+            let mut place = cell.state.lock().await;
+            let state = self.loaded(&cell, &mut place, &group).await?;
+            state.member(from)?;
+            state.row.call_of
+        };
+        if self.is_out_of_call(from, call_of).await? {
+            return Err(GroupError::NotFound);
+        }
         let frame = ServerFrame::Ephemeral { group, sealed };
         Ok(Delivery::Passing {
             group,

@@ -72,7 +72,8 @@ impl Groups {
     /// in the group now, before it looks where the log ends: so nothing falls between.
     ///
     /// # Errors
-    /// `NotFound` for a device that is not and never was in the group.
+    /// `NotFound` for a device that is not and never was in the group, or that is out of the conversation
+    /// of a call.
     pub async fn read(
         &self,
         from: &Caller,
@@ -85,6 +86,9 @@ impl Groups {
         let (first, last, mut page) = {
             let mut place = cell.state.lock().await;
             let state = self.loaded(&cell, &mut place, group).await?;
+            if self.is_out_of_call(from, state.row.call_of).await? {
+                return Err(GroupError::NotFound);
+            }
             let ended = state.member(from).is_err();
             if !ended {
                 follow();

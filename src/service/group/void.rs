@@ -39,8 +39,9 @@ impl Groups {
             .commit(&key::group(&group), plan.batch)
             .await?;
         let last = plan.last;
-        let mut deliveries = plan.change.leaving(&state, last.seq);
+        let mut deliveries = plan.change.leaving(group, last.seq);
         deliveries.extend(plan.entries.iter().map(|entry| entry.delivery(group)));
+        deliveries.extend(plan.change.out_of_call(state.call));
         let members = plan.change.after;
         state.advance(members, plan.row, next, last, receipt.version());
         *place = Some(state);

@@ -269,6 +269,29 @@ fn whoever_is_let_into_a_call_from_outside_its_conversation_changes_nothing_eith
 }
 
 #[test]
+fn who_is_out_of_the_conversation_reads_and_follows_nothing_more_of_its_call() {
+    let (home, ada, mut ada_in) = home_with_link();
+    let ben = home.person(2);
+    ada_in.adds(&home, &ada, &[&ben]);
+    let (mut call_in, opening) = ada.opening_call(&home, 13, ada_in.id);
+    ada.call(&home, &opening).unwrap();
+    call_in.adds(&home, &ada, &[&ben]);
+    let group = call_in.id;
+    assert!(ben.log(&home, group, 0).is_ok());
+    let mut line = ben.connect(&home, &[(group, 0)]);
+    line.frames(&home);
+
+    ada_in.removes(&home, &ada, &ben);
+
+    let told = line.frames(&home);
+    assert!(told.contains(&ServerFrame::Gone { group }), "{told:?}");
+    assert_not_found(ben.log(&home, group, 0));
+    let again = ben.connect(&home, &[(group, 0)]).frames(&home);
+    assert!(again.contains(&ServerFrame::Gone { group }), "{again:?}");
+    assert!(!home.app.hub.is_followed_by_hosts(&group));
+}
+
+#[test]
 fn a_call_ends_when_only_guests_are_left() {
     let (home, ada, ada_in) = home_with_link();
     let conversation = ada_in.id;

@@ -159,10 +159,11 @@ impl Net {
         self.cooling.iter().any(|cooling| cooling.is_short(now))
     }
 
-    /// Whether this is about to be tried again.
-    pub(super) fn is_about_to_make(&self, call: &Call, now: Moment) -> bool {
+    /// Whether this was refused for the first time, and is about to be tried again.
+    pub(super) fn has_another_try(&self, call: &Call, now: Moment) -> bool {
         let mut cooling = self.cooling.iter();
-        cooling.any(|cooling| cooling.call == *call && cooling.is_short(now))
+        let is_first = |it: &Cooling| it.call == *call && it.failures <= 1 && it.is_short(now);
+        cooling.any(is_first)
     }
 
     /// The next moment at which something that waits may be tried.

@@ -81,7 +81,7 @@ impl Core {
     /// The call goes on without, or with the pass it has, for which another one is asked again.
     pub(super) fn on_no_relay(&mut self, error: &ApiError, turn: &mut Turn<'_>) {
         let is_passing = error.code.is_passing();
-        if is_passing && self.net.is_about_to_make(&Call::RelayPass, turn.now) {
+        if is_passing && self.net.has_another_try(&Call::RelayPass, turn.now) {
             return;
         }
         if !matches!(self.relays, Relays::Pass(_)) {

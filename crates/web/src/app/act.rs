@@ -1,6 +1,6 @@
 //! What people do, as commands for the core and changes to what a tab looks at.
 
-use super::tab::{Panel, Place, Tab, origin};
+use super::tab::{Panel, Place, Status, Tab, origin};
 use super::{App, Turn};
 use crate::event::{Event, PanelName};
 use crate::patch::Act;
@@ -91,7 +91,7 @@ impl App {
             return;
         };
         state.is_joining = true;
-        "Joining…".clone_into(&mut state.status);
+        state.status = Status::News("Joining…");
         self.command(tab, Command::Join { link, name }, turn);
     }
 
@@ -105,7 +105,7 @@ impl App {
         };
         state.is_opening = true;
         state.is_joining = true;
-        "Joining…".clone_into(&mut state.status);
+        state.status = Status::News("Joining…");
         self.command(
             tab,
             Command::Join {
@@ -131,12 +131,12 @@ impl App {
             Ok(invite) if origin(link.trim()) == invite.origin => {
                 state.shown.act(Act::Visit(link.trim().to_owned()));
             }
-            Ok(_) => OTHER_SERVER.clone_into(&mut state.status),
+            Ok(_) => state.status = Status::Trouble(OTHER_SERVER.to_owned()),
             Err(_) if is_call_link(link, origin(link.trim())) => {
                 state.shown.act(Act::Visit(link.trim().to_owned()));
             }
             Err(_) => {
-                CUT_LINK.clone_into(&mut state.status);
+                state.status = Status::Trouble(CUT_LINK.to_owned());
             }
         }
     }

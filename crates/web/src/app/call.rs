@@ -4,7 +4,7 @@
 //! is decided by the core.
 
 use super::held::Held;
-use super::tab::{Place, Tab};
+use super::tab::{Place, Status, Tab};
 use super::{App, Turn};
 use crate::event::{CallEvent, Devices, Media};
 use crate::patch::{Act, CallAct};
@@ -15,8 +15,6 @@ use roost_client::view::{Connection, ConversationKind, ConversationView};
 use roost_client::{Command, Moment};
 
 pub(super) const IN_CALL: &str = "You are in a call. Hang up first.";
-const OFFLINE: &str =
-    "There is no connection to the server. As soon as there is one, this goes on.";
 
 /// A call between two in a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,14 +253,15 @@ impl App {
 
     /// Looks whether calls can work from this tab's device.
     pub(super) fn examine(&mut self, tab: &str, turn: &mut Turn<'_>) {
+        let is_offline = self.core.connection() != Connection::Online;
         if self.command(tab, Command::AskRelays, turn)
             && let Some(tab) = self.tabs.get_mut(tab)
         {
             tab.findings = Some(Findings::default());
             tab.is_examining = false;
-        }
-        if self.core.connection() != Connection::Online {
-            self.complain(Some(tab), OFFLINE);
+            if is_offline {
+                tab.status = Status::Offline;
+            }
         }
     }
 
@@ -292,8 +291,8 @@ impl App {
                 findings.note_pass(pass);
             }
             tab.is_examining = true;
-            if tab.status == OFFLINE {
-                tab.status.clear();
+            if tab.status == Status::Offline {
+                tab.status = Status::Nothing;
             }
             tab.shown.act(Act::Call(CallAct::Examine { servers }));
         }
@@ -367,7 +366,7 @@ mod tests {
 
         let tab = &app.tabs["tab"];
         assert!(tab.findings.is_some() && !tab.is_examining);
-        assert_eq!(tab.status, OFFLINE);
+        assert_eq!(tab.status, Status::Offline);
     }
 
     #[test]

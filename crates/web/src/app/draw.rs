@@ -1,7 +1,7 @@
 //! What a tab shows, compared with what it was told before.
 
 use super::App;
-use super::tab::{Place, Tab};
+use super::tab::{Place, Status, Tab};
 use crate::event::PanelName;
 use crate::patch::Act;
 use crate::present::{self, Context, Names};
@@ -170,7 +170,7 @@ impl App {
         tab.shown
             .fragment("panel-body", inside.unwrap_or_default(), &["panel-status"]);
         if is_open {
-            tab.shown.fragment_text("panel-status", &tab.status.clone());
+            tab.shown.fragment_text("panel-status", tab.status.text());
         }
         tab.shown.act_once("panel", Act::Panel(is_open));
     }
@@ -280,7 +280,7 @@ fn draw_start(tab: &mut Tab) {
     let lost = tab.had_account.then(|| LOST.to_owned());
     tab.shown
         .fragment("app", html(&StartScreen { host, lost }), &IN_MAIN);
-    tab.shown.fragment_text("start-status", &tab.status.clone());
+    tab.shown.fragment_text("start-status", tab.status.text());
 }
 
 /// The server has written this page; what the link's fragment says is added.
@@ -289,7 +289,7 @@ fn draw_invite(tab: &mut Tab, me: Option<&Me>, link: &str) {
     let joins = invite.is_some();
     let group = invite.and_then(|invite| invite.group_name);
     if !joins {
-        CUT_LINK.clone_into(&mut tab.status);
+        tab.status = Status::Trouble(CUT_LINK.to_owned());
     }
     if let Some(group) = &group {
         tab.shown.fragment_text(
@@ -298,8 +298,8 @@ fn draw_invite(tab: &mut Tab, me: Option<&Me>, link: &str) {
         );
         tab.shown.act_once("reveal", Act::Reveal("invite-group"));
     }
-    if me.is_none() && tab.had_account && tab.status.is_empty() {
-        ANOTHER_PERSON.clone_into(&mut tab.status);
+    if me.is_none() && tab.had_account && matches!(tab.status, Status::Nothing) {
+        tab.status = Status::Trouble(ANOTHER_PERSON.to_owned());
     }
     if let Some(me) = me {
         let view = Invited {
@@ -311,7 +311,7 @@ fn draw_invite(tab: &mut Tab, me: Option<&Me>, link: &str) {
             .fragment("invite-action", html(&view), &["join-status"]);
     }
     let status = JoinStatus {
-        text: tab.status.clone(),
+        text: tab.status.text().to_owned(),
         is_waiting: tab.is_joining,
     };
     tab.shown.fragment("join-status", html(&status), &[]);

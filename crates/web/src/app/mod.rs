@@ -21,7 +21,7 @@ use crate::view::{InviteState, Zone};
 use roost_client::view::ConversationKind;
 use roost_client::{Command, Core, Dice, Effect, Input, Moment, Notice, Step, Write};
 use std::collections::BTreeMap;
-use tab::{Leads, Panel, Place, Tab};
+use tab::{Leads, Panel, Place, Status, Tab};
 
 /// Sentences kept for the banner.
 const NOTES_MAX: usize = 3;
@@ -88,7 +88,7 @@ impl App {
                 state.goes_home();
             } else if self.core.is_joining() {
                 state.is_joining = true;
-                "Joining…".clone_into(&mut state.status);
+                state.status = Status::News("Joining…");
             }
         }
         let is_visit = state.is_visit();
@@ -119,7 +119,7 @@ impl App {
         if let Some(tab) = self.tabs.get_mut(tab)
             && event.is_of_person()
         {
-            tab.status.clear();
+            tab.status = Status::Nothing;
         }
         self.on_event(tab, event, turn);
         self.mark_what_is_seen(turn);
@@ -235,7 +235,7 @@ impl App {
     /// Says so to who waits to be let in; everybody else has the banner.
     fn on_unreachable(&mut self) {
         for tab in self.tabs.values_mut().filter(|tab| tab.is_joining) {
-            "The server does not answer. Trying again…".clone_into(&mut tab.status);
+            tab.status = Status::Trouble("The server does not answer. Trying again…".to_owned());
         }
     }
 
@@ -269,7 +269,7 @@ impl App {
             let asked = asked || tab_state.is_visit();
             if was_joining || asked {
                 tab_state.is_opening = false;
-                reason.clone_into(&mut tab_state.status);
+                tab_state.status = Status::Trouble(reason.to_owned());
                 tab_state.shown.act(Act::Ready);
             }
             heard |= was_making || was_joining || asked;

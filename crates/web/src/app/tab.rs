@@ -43,6 +43,31 @@ pub enum Leads {
     Calls(GroupId),
 }
 
+/// What is said where the person is looking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    Nothing,
+    /// What goes on, or has come to its end.
+    News(&'static str),
+    /// What did not work.
+    Trouble(String),
+    /// What was asked for waits until there is a connection.
+    Offline,
+}
+
+impl Status {
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Nothing => "",
+            Self::News(text) => text,
+            Self::Trouble(text) => text,
+            Self::Offline => {
+                "There is no connection to the server. As soon as there is one, this goes on."
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panel {
     pub name: PanelName,
@@ -59,8 +84,8 @@ pub struct Tab {
     pub reply_to: Option<MessageId>,
     pub panel: Option<Panel>,
     pub find: String,
-    /// What did not work, said where the person is looking.
-    pub status: String,
+    /// Said where the person is looking.
+    pub status: Status,
     /// The last entry seen before what is new in the open conversation.
     pub new_after: Option<Seq>,
     /// The page can be seen, and the end of the conversation in it.
@@ -98,7 +123,7 @@ impl Tab {
             reply_to: None,
             panel: None,
             find: String::new(),
-            status: String::new(),
+            status: Status::Nothing,
             new_after: None,
             is_watching: false,
             is_joining: false,

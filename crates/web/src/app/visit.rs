@@ -2,7 +2,7 @@
 //!
 //! Owns what such a tab shows around the call. Everything else of a guest is the core's.
 
-use super::tab::{Place, Tab};
+use super::tab::{Place, Status, Tab};
 use super::{App, Turn};
 use crate::patch::Act;
 use crate::view::{GuestScreen, VisitForm, html};
@@ -51,14 +51,14 @@ impl App {
                 Some(RoomState::Waiting | RoomState::Entering) => GAVE_UP,
                 Some(RoomState::Leaving) | None => return,
             };
-            said.clone_into(&mut tab.status);
+            tab.status = Status::News(said);
         }
     }
 
     pub(super) fn draw_visit(&self, tab: &mut Tab, link: &str, now: Moment) {
         let is_whole = CallLink::parse(link).is_ok();
         if !is_whole {
-            CUT_CALL_LINK.clone_into(&mut tab.status);
+            tab.status = Status::Trouble(CUT_CALL_LINK.to_owned());
         }
         tab.shown.fragment("app", html(&GuestScreen), &IN_GUEST);
         let is_in = self.draw_room(tab, now);
@@ -68,15 +68,15 @@ impl App {
             // A call that is over has been let go of by now.
             is_waiting: tab.room().is_some(),
             is_whole,
-            has_left: [LEFT, GAVE_UP].contains(&tab.status.as_str()),
+            has_left: matches!(tab.status, Status::News(_)),
         };
         let form = if is_in { String::new() } else { html(&form) };
         tab.shown.fragment("visit", form, &["visit-status"]);
         if is_in {
-            tab.status.clear();
+            tab.status = Status::Nothing;
         } else {
             tab.shown.fragment("call", String::new(), &["room-tiles"]);
-            tab.shown.fragment_text("visit-status", &tab.status.clone());
+            tab.shown.fragment_text("visit-status", tab.status.text());
         }
         if let Some(me) = self.core.me() {
             self.draw_panel(tab, &me, (None, &self.names(None)), now);

@@ -261,6 +261,10 @@ impl Core {
         let Some(room) = self.room.as_mut() else {
             return;
         };
+        // Whoever hung up enters no more.
+        if room.is_leaving() {
+            return self.end_room(None, turn);
+        }
         if room.is_guest && trouble == Some(Trouble::CommitVoided) {
             return self.knock_again(turn);
         }

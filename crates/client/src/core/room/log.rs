@@ -165,7 +165,6 @@ impl Core {
             let (Some(call), Some(entry)) = (room.call, room.parked.pop_front()) else {
                 return;
             };
-            let since = room.parked_since;
             let seq = entry.seq;
             self.take_room_entry(&call, entry, turn);
             let Some(room) = self.room.as_mut() else {
@@ -173,7 +172,6 @@ impl Core {
             };
             if room.parked.front().is_some_and(|front| front.seq == seq) {
                 // It waits on.
-                room.parked_since = since.or(room.parked_since);
                 return;
             }
         }
@@ -409,7 +407,9 @@ impl super::Room {
     /// In a call, those of the conversation let in and remove; guests change nothing, nor does who is
     /// out of the conversation by now. A guest cannot tell who is what.
     fn may_commit(&self, committer: u32) -> bool {
-        let seat = self.seats.get(&committer);
-        self.is_guest || seat.is_some_and(|seat| self.is_in_conversation(&seat.leaf))
+        let may = |seat: &super::Seat| {
+            !seat.is_guest && (!self.knows_people || self.is_in_conversation(&seat.leaf))
+        };
+        self.is_guest || self.seats.get(&committer).is_some_and(may)
     }
 }

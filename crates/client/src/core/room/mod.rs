@@ -108,6 +108,8 @@ pub(super) struct Room {
     /// Of the conversation: which devices are in it, as of this epoch.
     people: BTreeMap<SignatureKey, AccountId>,
     people_epoch: Option<Epoch>,
+    /// They are all of them.
+    knows_people: bool,
     /// Leaves that are to be removed, and since when.
     unwanted: BTreeMap<u32, Moment>,
     /// Whom the person here wants to be removed.
@@ -534,6 +536,7 @@ impl Room {
             beat_twice: false,
             people: BTreeMap::new(),
             people_epoch: None,
+            knows_people: false,
             unwanted: BTreeMap::new(),
             banished: BTreeSet::new(),
             tries: 0,

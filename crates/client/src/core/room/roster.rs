@@ -129,9 +129,11 @@ impl Core {
     pub(super) fn pump_roster(&mut self, turn: &mut Turn<'_>) {
         let own = self.me.as_ref().map(|me| me.device_key());
         let now = turn.now;
+        let knows_people = self.knows_people();
         let Some(room) = self.room.as_mut() else {
             return;
         };
+        room.knows_people = knows_people;
         if !room.followed || room.is_guest {
             return;
         }
@@ -148,6 +150,13 @@ impl Core {
         let admits = !room.additions().is_empty();
         let is_due = admits || self.removals_due().any(|due| due <= now);
         self.submit_removal(&reasons, is_due, turn);
+    }
+
+    /// Whether this device has read all of the conversation: before, somebody may be new in it.
+    fn knows_people(&self) -> bool {
+        let room = self.room.as_ref();
+        let conversation = room.and_then(|room| self.conversations.get(&room.conversation));
+        conversation.is_some_and(|found| found.is_usable() && found.caught_up && !found.fetch)
     }
 
     fn submit_removal(&mut self, reasons: &[(u32, Reason)], is_due: bool, turn: &mut Turn<'_>) {
@@ -286,7 +295,8 @@ impl Room {
             None => {}
         }
         let account = seat.leaf.account();
-        let is_stranger = !seat.is_guest && !self.is_in_conversation(&seat.leaf);
+        let is_stranger =
+            !seat.is_guest && self.knows_people && !self.is_in_conversation(&seat.leaf);
         let is_unwanted = self.banished.contains(&account) || self.lobby.is_returning(&account);
         if is_stranger || is_unwanted {
             Some(Reason::Other)
