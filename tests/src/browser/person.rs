@@ -231,9 +231,10 @@ impl Person {
     /// If no link shows up.
     pub async fn invites(&self, panel: &str) -> Result<String> {
         self.presses(&format!("[data-panel='{panel}']")).await?;
-        let link = self.finds("#invite-link").await?.text().await?;
+        let script = "return document.querySelector('#invite-link')?.innerText || null";
+        let link = self.look_for("a link", script, &[]).await?;
         self.closes_dialog().await?;
-        Ok(link)
+        Ok(link.as_str().context("a text")?.to_owned())
     }
 
     /// Opens the details of a direct conversation and unfolds the number that both people have.
@@ -469,11 +470,18 @@ impl Person {
     }
 
     async fn press(&self, css: &str, name: Option<&str>) -> Result<()> {
-        let button = self.finds(css).await?;
+        let mut button = self.finds(css).await?;
         if let Some(name) = name {
             self.types("#join-name", name).await?;
         }
-        Ok(button.click().await?)
+        // Where the page was drawn anew in this moment, a person presses what is there now.
+        while let Err(error) = button.click().await {
+            if !error.to_string().contains("stale element") {
+                return Err(error.into());
+            }
+            button = self.finds(css).await?;
+        }
+        Ok(())
     }
 
     async fn focuses(&self, text: &str) -> Result<()> {
