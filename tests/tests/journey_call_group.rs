@@ -277,29 +277,6 @@ fn who_is_out_of_the_conversation_is_no_guest_of_who_comes_later() {
 }
 
 #[test]
-fn who_is_new_in_the_conversation_is_not_removed_by_who_has_not_read_of_it_yet() {
-    let world = World::seeded(448);
-    let [ada, ben, cem] = world.people(["ada", "ben", "cem"]);
-    let room = ada.founds("two", &[&ben]);
-    world.settle();
-    ben.disconnects();
-    ada.adds(&room, &cem);
-    world.pass(SOON_MS);
-    for person in [&cem, &ada] {
-        person.enters(&room);
-        world.pass(SOON_MS);
-    }
-
-    ben.connects();
-    ben.enters(&room);
-    world.pass(10_000);
-
-    for person in [&ada, &ben, &cem] {
-        assert_eq!(person.roster(), ["ada", "ben", "cem"], "{}", person.name());
-    }
-}
-
-#[test]
 fn a_short_break_of_the_line_changes_nothing() {
     let (world, [ada, ben, cem], _) = three_in_call(426);
     let epoch = ada.keys().epoch;
