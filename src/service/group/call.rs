@@ -174,17 +174,26 @@ impl Groups {
     /// # Errors
     /// `NotFound` unless the device is in the call, and a guest or in the conversation.
     pub async fn check_has_media(&self, from: &Caller, call: &GroupId) -> Result<(), GroupError> {
-        let conversation = {
-            let cell = self.cell(call);
-            let mut place = cell.state.lock().await;
-            let state = self.loaded(&cell, &mut place, call).await?;
-            state.member(from)?;
-            state.row.call_of.ok_or(GroupError::NotFound)?
-        };
-        if self.is_out_of_call(from, Some(conversation)).await? {
+        let conversation = self.check_hears(from, call).await?;
+        conversation.map(drop).ok_or(GroupError::NotFound)
+    }
+
+    /// Refuses unless the device is in the group, and of a call's in the conversation or a guest; the
+    /// conversation whose call it is, if it is one.
+    pub(super) async fn check_hears(
+        &self,
+        from: &Caller,
+        group: &GroupId,
+    ) -> Result<Option<GroupId>, GroupError> {
+        let cell = self.cell(group);
+        let mut place = cell.state.lock().await;
+        let state = self.loaded(&cell, &mut place, group).await?;
+        state.member(from)?;
+        let conversation = state.row.call_of;
+        if self.is_out_of_call(from, conversation).await? {
             return Err(GroupError::NotFound);
         }
-        Ok(())
+        Ok(conversation)
     }
 
     /// Whether a device that is in the call of a conversation may hear nothing of it any more, since it

@@ -117,16 +117,7 @@ impl Groups {
         group: GroupId,
         sealed: Blob<{ limit::EPHEMERAL_BYTES }>,
     ) -> Result<Delivery, GroupError> {
-        let call_of = {
-            let cell = self.cell(&group);
-            let mut place = cell.state.lock().await;
-            let state = self.loaded(&cell, &mut place, &group).await?;
-            state.member(from)?;
-            state.row.call_of
-        };
-        if self.is_out_of_call(from, call_of).await? {
-            return Err(GroupError::NotFound);
-        }
+        self.check_hears(from, &group).await?;
         let frame = ServerFrame::Ephemeral { group, sealed };
         Ok(Delivery::Passing {
             group,
